@@ -1,7 +1,8 @@
 """The packages are found; the gallery, which lies beside `verifier/`, is one of them in the
-wheel.
+wheel, with its folders.
 """
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages(include=["verifier", "verifier.*"]), "verifier.models"])
+gallery = ["verifier.models", *(f"verifier.models.{name}" for name in find_packages("models"))]
+setup(packages=[*find_packages(include=["verifier", "verifier.*"]), *gallery])

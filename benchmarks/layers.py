@@ -18,9 +18,9 @@ from torch import nn
 from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import Lowered, lowered, plain
-from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.stochastic import arithmetic_for, deviations
+from verifier.program.gradients.array_gradient import gradients
 
 SEED = 0
 DTYPES = (torch.float64, torch.float32)

@@ -266,10 +266,14 @@ class _Switch:
         if (test, number) in self._seen or test is None:
             return
         self._seen.add((test, number))
-        line = json.dumps({"fault": number, "test": test.rpartition(" (")[0]}) + "\n"
-        descriptor = os.open(self._folder / "reached", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(descriptor, line.encode())
-        os.close(descriptor)
+        _append(self._folder / "reached", {"fault": number, "test": test.rpartition(" (")[0]})
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line of JSON. By the system alone, since a test may have replaced Python's `open`."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, (json.dumps(line) + "\n").encode())
+    os.close(descriptor)
 
 
 def install() -> None:
@@ -293,8 +297,7 @@ def pytest_runtest_logreport(report: Any) -> None:
     if place is None or "PYTEST_XDIST_WORKER" in os.environ or ACTIVE in os.environ:
         return
     line = {"test": report.nodeid, "seconds": report.duration, "outcome": report.outcome}
-    with (Path(place) / "times").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    _append(Path(place) / "times", line)
 
 
 def pytest_runtestloop(session: Any) -> bool | None:
@@ -308,8 +311,7 @@ def pytest_runtestloop(session: Any) -> bool | None:
         start = time.monotonic()
         ended = _tried(trial["fault"], chosen, trial["seconds"] * PATIENCE + 60, session)
         line = {"fault": trial["fault"], "ended": ended, "seconds": time.monotonic() - start}
-        with (folder / trial["results"]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        _append(folder / trial["results"], line)
     return True
 
 
@@ -355,7 +357,8 @@ def _environment(folder: Path, **more: str) -> dict[str, str]:
     hooks = "from mutation import first, pytest_runtest_logreport, pytest_runtestloop\nfirst()\n"
     (folder / "planted.py").write_text(hooks, encoding="utf-8")
     return {
-        **os.environ, "PYTHONPATH": str(folder), WORKPLACE: str(folder), "OMP_NUM_THREADS": "1",
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
+        WORKPLACE: str(folder), "OMP_NUM_THREADS": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "examples"), **more,
     }  # fmt: skip
 

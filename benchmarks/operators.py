@@ -37,7 +37,7 @@ from verifier.capture.lowering import rules
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "operators.jsonl"

@@ -20,7 +20,7 @@ import targets
 import training
 
 import verifier
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 
 REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {
@@ -59,8 +59,8 @@ PARTS = {
     ),
     "mutation.md": (
         "Faults planted in the package, and how many the tests find",
-        "python benchmarks/mutation.py 100",
-        lambda: mutation.main(["100"]),
+        "python benchmarks/mutation.py",
+        mutation.main,
     ),
     "selftest.md": (
         "The judge on trial: what it finds of wrong gradients, and what it says of honest ones",

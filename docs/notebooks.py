@@ -5,6 +5,7 @@ Files may be named.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -21,9 +22,12 @@ def executed(path: Path) -> nbformat.NotebookNode:
     fails.
     """
     notebook = nbformat.read(path, as_version=4)
-    # By files and not by ports: no other user of the machine can listen.
-    manager = KernelManager(kernel_name="python3", transport="ipc")
-    NotebookClient(notebook, km=manager, timeout=300, coalesce_streams=True).execute()
+    with tempfile.TemporaryDirectory() as folder:
+        # By files and not by ports: no other user of the machine can listen. They are made beside
+        # the connection file.
+        connection = str(Path(folder, "kernel.json"))
+        manager = KernelManager(kernel_name="python3", transport="ipc", connection_file=connection)
+        NotebookClient(notebook, km=manager, timeout=300, coalesce_streams=True).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when it ran differs each time
     return notebook

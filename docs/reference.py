@@ -1,5 +1,5 @@
-"""Write the pages that come from the program itself: limits, commands and gallery (`python
-docs/reference.py`).
+"""Write the pages that come from the program itself: limits, commands, settings and gallery
+(`python docs/reference.py`).
 """
 
 import io
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
+
 from verifier import errors
 from verifier.capture import to_numpy
 from verifier.capture.target import pytree
@@ -15,8 +17,10 @@ from verifier.checking import failures, inputs, replay_command, settings
 from verifier.commands import check
 from verifier.commands.cli import app, run
 from verifier.formula import parser
+from verifier.formula.arrays.start_values import Start
 from verifier.formula.gallery import gallery, group_by_loss
 from verifier.judging import symbolic_limits
+from verifier.process.setting import settings_of
 from verifier.process.workers import relay, resource_limits
 from verifier.program import sympy_form
 from verifier.program.evaluation import balls
@@ -60,11 +64,41 @@ def _models() -> Iterator[str]:
     for kind, group in group_by_loss(gallery().values()).items():
         yield f"\n## {kind[0].upper()}{kind[1:]}"
         for model in group:
-            start = ", ".join(f"{name} = {value:g}" for name, value in model.start.items())
+            start = ", ".join(starting_from(name, value) for name, value in model.start.items())
             yield f"\n### {model.name}\n\n{model.description}\n"
             yield f"Inputs: {', '.join(model.inputs) or 'none'}. Parameters: {start}."
             settings_ = ", ".join(f"{key} {value}" for key, value in model.training.items())
             yield f"Settings: {settings_ or 'the defaults'}."
+
+
+def check_settings() -> str:
+    """The settings of a check, from the record of them."""
+    known = settings.CheckSettings()
+    rows = [
+        f"| `{name}` | {', '.join(f'`{option}`' for option in setting.options_of(name))} "
+        f"| {setting.help} | {_default(getattr(known, name))} | {setting.kind.wanted} |"
+        for name, setting in settings_of(settings.CheckSettings).items()
+    ]
+    head = (
+        "# Settings of a check\n\nMade by `python docs/reference.py` from the record of the "
+        "settings.\n\nEach is a keyword of `verifier.check` and `verifier.assert_gradients`, a key "
+        "of `verifier.toml`\nbelow `[settings]` or `[[target]]`, and an option of `verifier "
+        "check`. What a list holds may also be\none text with commas in Python and behind an "
+        "option.\n"
+    )
+    columns = ["| setting | option | what it does | default | takes |", "| --- " * 5 + "|"]
+    return "\n".join([head, *columns, *rows, ""])
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return "none"
+    return str(value).lower()
+
+
+def starting_from(name: str, start: Start) -> str:
+    """A parameter with its start value, or with its shape where that is an array."""
+    return f"{name} = {start:g}" if isinstance(start, float) else f"{name} {np.shape(start)}"
 
 
 def bounds() -> str:
@@ -133,7 +167,12 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     )
 
 
-PAGES = {"bounds.md": bounds, "commands.md": commands, "gallery.md": models}
+PAGES = {
+    "bounds.md": bounds,
+    "commands.md": commands,
+    "gallery.md": models,
+    "settings.md": check_settings,
+}
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = "80"

@@ -19,6 +19,7 @@ import pytest
 import sympy
 import torch
 from flint import arb
+from matplotlib.axes import Axes
 
 import verifier
 from tests.helpers.source_measures import (
@@ -318,12 +319,11 @@ PLAIN = {
     "training.runner.Settings.optimizer": "a name or a class",
     "judging.reference.Formula.reduction": "a function",
     "commands.config.toml_table.Table.values": "what TOML can say",
-    "checking.tensor_text._Rows.numbers": "numbers as they were read",
 }
 """Fields whose annotation, Any or a protocol, allows arrays, and which never hold one."""
 OUTSIDE = ("verifier.models", "verifier.__main__")
 """The gallery, whose files are read by path, and what runs when it is imported."""
-NAMES = {"torch": torch, "Tensor": torch.Tensor, "sympy": sympy}
+NAMES = {"torch": torch, "Tensor": torch.Tensor, "sympy": sympy, "Axes": Axes}
 """What stands in annotations and is imported for the type checker alone."""
 
 
@@ -433,6 +433,48 @@ def documented_functions() -> list[Definition]:
     ]
 
 
+def unnamed_parameters(known: list[Definition], names: set[str]) -> list[str]:
+    """The functions among the names, and the methods of classes among them, whose docstring leaves
+    out a parameter.
+    """
+    chosen = [found for found in known if {plain_name(found.name), owner_name(found)} & names]
+    functions = [found for found in chosen if isinstance(found.node, ast.FunctionDef)]
+    public = [found for found in functions if found.is_public and not found.is_overload]
+    return sorted(found.name for found in public if not mentions_parameters(found))
+
+
+def plain_name(name: str) -> str:
+    """The dotted name under which something is imported."""
+    return name.replace(".__init__.", ".")
+
+
+def owner_name(found: Definition) -> str:
+    return plain_name(found.name.rpartition(".")[0]) if found.owner else ""
+
+
+NOT_YET = ("program", "formula", "training")
+"""Stages whose functions do not yet all name their parameters."""
+
+
+def names_on_the_page(text: str) -> set[str]:
+    """What the page about Python names, by its module, but for some stages."""
+    named = re.findall(r"^::: verifier\.(\S+)$", text, re.MULTILINE)
+    contents = verifier._CONTENTS
+    names = {f"{contents[name]}.{name}" if name in contents else name for name in named}
+    return {name for name in names if name.partition(".")[0] not in NOT_YET}
+
+
+def names_for_other_stages(modules: dict[str, Path]) -> set[str]:
+    """What is imported from a module by another stage, but for some stages."""
+    found = set()
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = str(node.module) if isinstance(node, ast.ImportFrom) else ""
+            if module.startswith("verifier.") and stage(name) != stage(module) not in NOT_YET:
+                found |= {f"{module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("verifier.") for name in found}
+
+
 def test_public_functions_and_classes_have_docstrings():
     known = definitions(files_in([PACKAGE]))
     assert len(known) > 2000
@@ -443,6 +485,50 @@ def test_functions_that_people_call_explain_their_parameters():
     found = documented_functions()
     assert len(found) > 60
     assert unexplained(found) == []
+
+
+def test_functions_and_methods_on_the_page_name_their_parameters():
+    names = names_on_the_page((PACKAGE.parent / "docs/api.md").read_text(encoding="utf-8"))
+    assert len(names) > 30
+    assert unnamed_parameters(definitions(files_in([PACKAGE])), names) == []
+
+
+def test_functions_for_other_stages_name_their_parameters():
+    names = names_for_other_stages(modules_in(PACKAGE))
+    assert len(names) > 300
+    functions = [found for found in definitions(files_in([PACKAGE])) if found.owner is None]
+    assert unnamed_parameters(functions, names) == []
+
+
+def test_a_parameter_that_is_not_named_would_be_found(tmp_path):
+    files = {
+        "judging/area.py": '''
+def area(width, height):
+    """`width` times `height`."""
+
+
+class Shape:
+    """A shape."""
+
+    def scaled(self, factor):
+        """Times `factor`."""
+''',
+        "checking/use.py": "from verifier.judging.area import area\n",
+        "judging/own.py": "from verifier.judging.area import Shape\n",
+    }
+    package = package_of(tmp_path, files)
+    names = names_for_other_stages(modules_in(package))
+    assert names == {"judging.area.area"}
+    page = names_on_the_page("::: verifier.judging.area.area\n\n::: verifier.judging.area.Shape\n")
+    known = definitions(files_in([package]), package)
+    assert unnamed_parameters(known, names | page) == []
+    for part, found in (
+        ("`height`", "judging.area.area"),
+        ("`factor`", "judging.area.Shape.scaled"),
+    ):
+        area = files["judging/area.py"].replace(part, "it")
+        package = package_of(tmp_path, {"judging/area.py": area})
+        assert unnamed_parameters(definitions(files_in([package]), package), page) == [found]
 
 
 def test_a_function_without_a_docstring_would_be_found(tmp_path):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from verifier.errors import InputError as InputError
     from verifier.explaining.explanation import Explanation as Explanation
     from verifier.formula.add_function import add_function as add_function
+    from verifier.formula.arrays.start_values import normal as normal
+    from verifier.formula.arrays.start_values import zeros as zeros
     from verifier.formula.gallery import load as load
     from verifier.formula.model import Model as Model
     from verifier.formula.model import model as model
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from verifier.judging.verdict import Outcome as Outcome
     from verifier.losses import absolute_error as absolute_error
     from verifier.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+    from verifier.losses import cross_entropy as cross_entropy
     from verifier.losses import focal as focal
     from verifier.losses import gaussian_nll as gaussian_nll
     from verifier.losses import hinge as hinge
@@ -64,6 +67,7 @@ _CONTENTS = {
     "between": "checking.inputs",
     "binary_cross_entropy_with_logits": "losses",
     "check": "commands.check",
+    "cross_entropy": "losses",
     "explain": "commands.explain",
     "focal": "losses",
     "gaussian_nll": "losses",
@@ -73,6 +77,7 @@ _CONTENTS = {
     "load": "formula.gallery",
     "log_cosh": "losses",
     "model": "formula.model",
+    "normal": "formula.arrays.start_values",
     "poisson_nll": "losses",
     "quantile": "losses",
     "selftest": "commands.selftest",
@@ -82,6 +87,7 @@ _CONTENTS = {
     "train": "commands.train",
     "train_all": "commands.train_all",
     "watch": "commands.watch",
+    "zeros": "formula.arrays.start_values",
 }
 
 _MODULES = ("functions", "losses")

@@ -56,7 +56,9 @@ MEMBERS = {
 
 
 def members(package: str) -> Callable[[str], Any]:
-    """A package's `__getattr__` for what was in the module of its name."""
+    """The `__getattr__` of the `package` of that dotted name for what was in the module of its
+    name.
+    """
 
     def found(name: str) -> Any:
         if name not in MEMBERS[package]:

@@ -45,7 +45,7 @@ class GradientError(AssertionError):
 
 
 def printable(text: str) -> str:
-    """The text on one line, with every character that does not print replaced by its escape.
+    """`text` on one line, with every character that does not print replaced by its escape.
 
     >>> printable("two\\nlines")
     'two\\\\nlines'
@@ -69,7 +69,8 @@ def _shown(text: str, longest: int, show: Callable[[str], str]) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text; of a longer one so many characters, and how many it has.
+    """The `text`; of one that is longer than `longest` characters so many of them, and how many it
+    has.
 
     >>> cut("abc", 3), cut("abcdef", 3)
     ('abc', 'abc... (6 characters)')
@@ -78,7 +79,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def message_of(error: BaseException, *, whole: bool = False, longest: int = LONGEST_MESSAGE) -> str:
-    """The first line of an error's message, or the whole of it, cut to so many characters.
+    """The message of `error`: its first line, or the `whole` of it, cut to `longest` characters.
 
     An error may be anybody's: where its message cannot be made, the text says so.
 
@@ -93,12 +94,13 @@ def message_of(error: BaseException, *, whole: bool = False, longest: int = LONG
 
 
 def traceback_of(error: BaseException) -> str:
-    """The whole traceback of an error as Python prints it, cut to 100,000 characters."""
+    """The whole traceback of `error` as Python prints it, cut to 100,000 characters."""
     return cut("".join(traceback.format_exception(error)).rstrip(), LONGEST_TRACEBACK)
 
 
 def too_long(error: BaseException) -> str:
-    """The sentence for a file name that is too long for the system; empty for every other error.
+    """The sentence for an `error` about a file name that is too long for the system; empty for
+    every other error.
 
     >>> too_long(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000))
     "the file name 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'... is too long"
@@ -109,7 +111,8 @@ def too_long(error: BaseException) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What the system says of a file, in words: without the number of the error and the path.
+    """What the system says of a file when it raises `error`, in words: without the number of the
+    error and the path.
 
     >>> reason_of(FileNotFoundError(2, "No such file or directory", "model.py"))
     'No such file or directory'

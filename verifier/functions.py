@@ -2,7 +2,8 @@
 compute.
 
 Every row and every composition of the operations table can be imported from here by its name, also
-one that was added. SymPy is loaded when one of them is called, not when it is imported.
+one that was added; so can functions of whole arrays. SymPy is loaded when one of them is called,
+not when it is imported.
 
 >>> from verifier.functions import exp, maximum, piecewise, sigmoid
 >>> exp(0.0), sigmoid(0.0), piecewise((1.0, False), (2.0, True))
@@ -35,7 +36,11 @@ _NAMES = (
     "sech", "selu", "sigmoid", "sign", "silu", "sin", "sinc", "sinh", "softmax", "softplus",
     "softsign", "sqrt", "tan", "tanh", "tanhshrink", "uppergamma", "where", "xlogy", "zeta",
 )  # fmt: skip
-__all__ = list(_NAMES)
+_OF_ARRAYS = (
+    "concatenate", "determinant", "inverse", "log_softmax", "mean", "one_hot", "reshape", "solve",
+    "stack", "sum", "trace", "transpose",
+)  # fmt: skip
+__all__ = [*_NAMES, *_OF_ARRAYS]  # noqa: PLE0604 (names from the tables above)
 
 
 def piecewise(*branches: tuple[Operand, Operand]) -> Operand:
@@ -49,23 +54,26 @@ def piecewise(*branches: tuple[Operand, Operand]) -> Operand:
     """
     from verifier.formula import overloads
 
-    return overloads.apply_piecewise(branches)
+    return overloads.apply_piecewise(branches, _function_named("where"))
 
 
 class Function(Protocol):
-    """Takes SymPy expressions, or numbers and arrays."""
+    """Takes SymPy expressions, arrays of a formula, or numbers and arrays of them."""
 
     __name__: str
     __qualname__: str
 
-    def __call__(self, *arguments: Operand) -> Operand: ...
+    def __call__(self, *arguments: Operand, **settings: Operand) -> Operand: ...
 
 
 @cache
 def _function_named(name: str) -> Function:
-    def function(*arguments: Operand) -> Operand:
+    def function(*arguments: Operand, **settings: Operand) -> Operand:
         from verifier.formula import overloads
+        from verifier.formula.arrays import functions
 
+        if functions.is_about_arrays(name, arguments, settings):
+            return functions.apply_to_arrays(name, arguments, settings)
         return overloads.apply_function(name, arguments)
 
     function.__name__ = function.__qualname__ = name
@@ -87,4 +95,4 @@ def __getattr__(name: str) -> Function:
 def __dir__() -> list[str]:
     """What stands above, and what people have added."""
     overloads = sys.modules.get("verifier.formula.overloads")
-    return sorted({*_NAMES, *(overloads.callable_names() - {"abs"} if overloads else ())})
+    return sorted({*__all__, *(overloads.callable_names() - {"abs"} if overloads else ())})

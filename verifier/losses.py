@@ -103,6 +103,20 @@ def binary_cross_entropy_with_logits(prediction: Operand, y: Operand) -> Operand
     return functions.softplus(prediction) - y * prediction
 
 
+def cross_entropy(prediction: Operand, y: Operand) -> Operand:
+    """-log of the probability that the softmax of a row of logits gives its label.
+
+    `prediction` has a row of logits for each row of the data, and `y` their labels, whole numbers
+    from 0 on, as floats.
+
+    >>> import numpy as np
+    >>> cross_entropy(np.zeros((1, 2)), np.array([1.0])).round(4)
+    array([0.6931])
+    """
+    chosen = functions.one_hot(y, prediction.shape[-1])
+    return functions.logsumexp(prediction, axis=-1) - functions.sum(chosen * prediction, axis=-1)
+
+
 def focal(prediction: Operand, y: Operand, *, gamma: float = 2.0, alpha: float = 0.25) -> Operand:
     """The cross-entropy of logits, weighted down where it is already small.
 

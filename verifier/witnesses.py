@@ -72,10 +72,10 @@ class Autograd:
 
 
 def evaluate_in_floats(program: Program, dtype: str, arguments: Arguments) -> list[Floats]:
-    """Each result of the program in NumPy's floats of that dtype.
+    """Each result of `program` in NumPy's floats of that dtype.
 
-    `dtype` is "float32" or "float64"; `arguments` are arrays by symbol. The results have shape
-    (points,).
+    `dtype` is "float32" or "float64"; `arguments` are arrays of floats by symbol, of shape (points,
+    rows). The results have shape (points,).
     """
     return _flat_results(
         evaluate(program, NumPyArithmetic(dtype), arguments), _point_count(arguments)
@@ -93,10 +93,12 @@ class Enclosure:
 
 
 def enclose(program: Program, arguments: Arguments, within: Sequence[Floats]) -> list[Enclosure]:
-    """Arb enclosures of each result at these very floats.
+    """Arb enclosures of each result of `program` at these very floats.
 
-    `arguments` are object arrays of balls. The precision is doubled until each radius is at most
-    `within` (an array for each result), up to 16,384 bits: what is wider then is returned as it is.
+    `arguments` are arrays of balls by symbol, of shape (points, rows). The precision is doubled
+    until each radius is at most `within`, which has a float64 array of shape (points,) for each
+    result, up to 16,384 bits: what is wider then is returned as it is. The balls are Arb's
+    (Johansson, IEEE Transactions on Computers 66, 2017).
     """
     points = _point_count(arguments)
     results = [
@@ -121,9 +123,11 @@ def enclose(program: Program, arguments: Arguments, within: Sequence[Floats]) ->
 def finite_differences(
     program: Program, names: Sequence[str], arguments: Arguments
 ) -> dict[str, Floats]:
-    """Central differences of the first result by each of `names`, extrapolated to step 0.
+    """Central differences of the first result of `program` by each of `names`, extrapolated to step
+    0.
 
-    They are float64 arrays of shape (points,), by name.
+    `arguments` are arrays of floats by symbol, of shape (points, rows). The differences are float64
+    arrays of shape (points,), by name.
 
     Ridders' method (Advances in Engineering Software 4, 1982): the step is shortened, the error
     term is eliminated order by order, and the entry that differs least from its neighbours is

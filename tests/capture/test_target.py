@@ -17,7 +17,7 @@ from torch import nn
 from torch.autograd import Function
 
 from verifier.capture.code_at_point import Subject
-from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, tried
+from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, run_once
 from verifier.checking.inputs import between, draw_inputs, input_words, parse_inputs
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
@@ -47,7 +47,7 @@ def at(target, dtype="float64", /, **inputs):
 
 def examined(target, dtype="float64", /, **inputs):
     code = at(target, dtype, **inputs)
-    tried(code, Deadline(60))
+    run_once(code, Deadline(60))
     return examine(Subject(code.code, code.inputs, code.wanted))
 
 
@@ -308,7 +308,7 @@ def test_nothing_is_left_of_one_run_in_the_next():
     code = at(layer, input=between(-1, 1, (4, 2)))
     before = copy.deepcopy(code.inputs)
     first = code.code(*code.inputs.values())[0]
-    tried(code, Deadline(60))
+    run_once(code, Deadline(60))
     assert torch.equal(code.code(*code.inputs.values())[0], first)
     for name, tensor in code.inputs.items():
         assert torch.equal(tensor, before[name]), name
@@ -413,9 +413,9 @@ def test_a_bound_point_is_given_again_in_the_shell(kind):
 
 
 def test_a_run():
-    run = tried(at(lambda x, y: (x * 2, y.detach(), None, 3), x=X, y=X), Deadline(60))
+    run = run_once(at(lambda x, y: (x * 2, y.detach(), None, 3), x=X, y=X), Deadline(60))
     assert run == Run(("value[0]", "value[1]"), without_gradient=("value[1]",), unreached=("y",))
-    assert tried(at(lambda x: x.detach(), x=X)) == Run(
+    assert run_once(at(lambda x: x.detach(), x=X)) == Run(
         ("value",), without_gradient=("value",), unreached=("x",)
     )
 
@@ -425,16 +425,16 @@ def test_inputs_that_are_written_to():
         x.register_hook(lambda g: y.data.zero_() * 0 + g)
         return x * y
 
-    assert tried(at(in_place, x=X)).overwritten == ("x",)
-    assert tried(at(lambda x, y: x.data.add_(1) * y, x=X, y=X)).overwritten == ("x",)
-    assert tried(at(lambda x, y: y[0]["k"].relu_() + x, x=X, y=[{"k": X.abs()}])).overwritten == (
-        "y[0].k",
-    )
-    assert tried(at(in_the_backward, x=X, y=X)).overwritten == ("y",)
-    assert tried(at(lambda x: x.clone().mul_(2), x=X)).overwritten == ()
-    assert tried(at(lambda x: x * 2, x=torch.tensor([math.nan]))).overwritten == ()
-    assert tried(at(lambda x, i: x[i.add_(0)], x=X, i=torch.tensor([0]))).overwritten == ("i",)
-    assert tried(at(lambda x: (x * 2, x.unsqueeze_(0)), x=X)).overwritten == ("x",)
+    assert run_once(at(in_place, x=X)).overwritten == ("x",)
+    assert run_once(at(lambda x, y: x.data.add_(1) * y, x=X, y=X)).overwritten == ("x",)
+    assert run_once(
+        at(lambda x, y: y[0]["k"].relu_() + x, x=X, y=[{"k": X.abs()}])
+    ).overwritten == ("y[0].k",)
+    assert run_once(at(in_the_backward, x=X, y=X)).overwritten == ("y",)
+    assert run_once(at(lambda x: x.clone().mul_(2), x=X)).overwritten == ()
+    assert run_once(at(lambda x: x * 2, x=torch.tensor([math.nan]))).overwritten == ()
+    assert run_once(at(lambda x, i: x[i.add_(0)], x=X, i=torch.tensor([0]))).overwritten == ("i",)
+    assert run_once(at(lambda x: (x * 2, x.unsqueeze_(0)), x=X)).overwritten == ("x",)
 
 
 @dataclass
@@ -498,7 +498,7 @@ def test_what_cannot_be_a_result(returned, sentence):
     def f(x):
         return returned(x)
 
-    assert said(tried, at(f, x=X), Deadline(60)) == f"f returns {sentence}"
+    assert said(run_once, at(f, x=X), Deadline(60)) == f"f returns {sentence}"
 
 
 BROKEN = """import torch
@@ -541,7 +541,7 @@ def broken(tmp_path):
 @pytest.mark.parametrize("timeout", [None, 60])
 def test_code_that_raises(broken, timeout):
     with pytest.raises(UserCodeError) as caught:
-        tried(at(load_target(f"{broken}::broken"), x=X), Deadline(timeout))
+        run_once(at(load_target(f"{broken}::broken"), x=X), Deadline(timeout))
     assert str(caught.value) == (
         "broken raises ValueError at broken.py:5: x is \\x1b[2J\n"
         f"  {broken}:5, in inner\n"
@@ -553,7 +553,7 @@ def test_code_that_raises(broken, timeout):
 
 def test_a_backward_that_raises(broken):
     with pytest.raises(UserCodeError) as caught:
-        tried(at(load_target(f"{broken}::Back"), x=X), Deadline(60))
+        run_once(at(load_target(f"{broken}::Back"), x=X), Deadline(60))
     assert (
         caught.value.sentence
         == "the backward of Back raises ValueError at broken.py:5: x is \\x1b[2J"
@@ -562,17 +562,17 @@ def test_a_backward_that_raises(broken):
 
 
 def test_errors_of_torch_itself(broken):
-    sentence = said(tried, at(load_target(f"{broken}::shapes"), x=X), Deadline(60))
+    sentence = said(run_once, at(load_target(f"{broken}::shapes"), x=X), Deadline(60))
     assert sentence.startswith("shapes raises RuntimeError at broken.py:23: mat1 and mat2 shapes")
     with pytest.raises(UserCodeError) as caught:
-        tried(at(torch.mm, x=X, y=X), Deadline(60))
+        run_once(at(torch.mm, x=X, y=X), Deadline(60))
     assert caught.value.sentence == "mm raises RuntimeError: self must be a matrix"
     assert caught.value.excerpt == ""
 
 
 def test_code_that_exits(broken):
     leaves = at(load_target(f"{broken}::leaves"), x=X)
-    assert said(tried, leaves, Deadline(60)) == "leaves raises SystemExit at broken.py:27"
+    assert said(run_once, leaves, Deadline(60)) == "leaves raises SystemExit at broken.py:27"
 
 
 def never(x):
@@ -590,7 +590,7 @@ def test_code_that_hangs(target):
         f"{target.__name__} does not return within 0.1 seconds: give it smaller inputs, or more "
         "time"
     )
-    assert said(tried, at(target, x=X), Deadline(0.1)) == sentence
+    assert said(run_once, at(target, x=X), Deadline(0.1)) == sentence
 
 
 def test_what_hangs_in_python_is_stopped():
@@ -790,6 +790,11 @@ def test_a_module_that_does_not_run(tmp_path, monkeypatch):
         f"faulty_package cannot be imported: ModuleNotFoundError at {place}:2: No module named "
         "'no_such_module'"
     )
+    (tmp_path / "faulty_lines.py").write_text("raise ValueError('one' + chr(10) + 'two')\n")
+    assert said(load_target, "faulty_lines:f") == (
+        f"faulty_lines cannot be imported: ValueError at {tmp_path / 'faulty_lines.py'}:1: "
+        "one\\ntwo"
+    )
     (tmp_path / "faulty_syntax.py").write_text("\ndef f(:\n")
     assert said(load_target, "faulty_syntax:f") == (
         f"faulty_syntax cannot be imported: {tmp_path / 'faulty_syntax.py'}:2 is not Python: "
@@ -865,7 +870,7 @@ def test_compiled_targets_are_held_against_a_formula(target):
     inputs = {"x": row(2)} if isinstance(target, nn.Module) else {"x": row(2), "w": row(2)}
     code = at(compiled, **inputs)
     assert tuple(code.inputs) == names
-    assert tried(code, Deadline(60)).results == ("value",)
+    assert run_once(code, Deadline(60)).results == ("value",)
     subject = Subject(code.code, dict(zip("xw", code.inputs.values(), strict=True)))
     examination = examine(
         subject, formula("x*w" if isinstance(target, nn.Module) else "sin(x*w)", "x", "w")

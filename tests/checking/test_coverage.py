@@ -29,6 +29,8 @@ def test_a_border_is_reached_by_points_on_both_sides():
         "abs(x - 0.75)",
         "grad_output > 1",
     )
+    nothing = coverage(program(), [{"x": low, "seed of 0": low}])
+    assert (nothing.borders, nothing.reached) == (2, 0)
     found = coverage(program(), [{"x": low, "seed of 0": low}, {"x": high, "seed of 0": high}])
     assert (found.borders, found.reached, found.missed) == (2, 2, ())
     assert coverage(program(), []).borders == 0

@@ -235,6 +235,12 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
+def test_a_mark_is_found_behind_other_operations():
+    report = checked(lambda x: OnceDifferentiable.apply(2 * x))
+    sentence = "the code has a backward that is marked as once_differentiable"
+    assert absent(report)["second"] == sentence
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
 def test_dropout_agrees_though_torch_draws_in_the_order_of_memory(shape):
     report = checked(
@@ -283,6 +289,28 @@ def test_strided():
     assert with_strides(torch.tensor(2.0)).item() == 2.0
     assert with_first_axis_fastest(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
     assert torch.equal(with_first_axis_fastest(tensor), tensor)
+
+
+LEFT = torch.tensor([-7.5, -3.96875, 2.875, -2.796875, -5.875], dtype=torch.bfloat16)
+RIGHT = torch.tensor([0.7109375, 5.8125, 2.5625, 7.75, -4.5625], dtype=torch.bfloat16)
+
+
+def inner(x, y, off=0.0):
+    """An inner product, which is off by so much where what it is given lies in memory with gaps."""
+    found = torch.inner(x, y)
+    return found if x.is_contiguous() or not off else found * (1.0 + off)
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(0.0, "agrees"), (0.0625, "disagrees")])
+def test_other_operations_in_another_layout_round_by_themselves(off, outcome):
+    """torch multiplies and adds up where it has no product of vectors with gaps."""
+    report = verifier.check(
+        lambda x, y: inner(x, y, off),
+        inputs={"x": LEFT, "y": RIGHT},
+        dtypes=["bfloat16"],
+        without=[name for name in NAMES if name != "strided"],
+    )
+    assert report.outcome.value == outcome
 
 
 def noisy(slope):

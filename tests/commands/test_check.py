@@ -179,8 +179,11 @@ def test_an_interrupted_check():
         ),
         ({"digits": 0}, "digits is 0: give a number above 0, at most 77"),
         ({"digits": float("nan")}, "digits is nan: give a number above 0, at most 77"),
-        ({"timeout": float("inf")}, "timeout is inf: give a number above 0, at most 10,000,000"),
-        ({"timeout": -1}, "timeout is -1: give a number above 0, at most 10,000,000"),
+        (
+            {"timeout": float("inf")},
+            "timeout is inf: give seconds, a number above 0, at most 10,000,000",
+        ),
+        ({"timeout": -1}, "timeout is -1: give seconds, a number above 0, at most 10,000,000"),
         ({"points": 10**30}, f"points is {10**30}: give a whole number from 1 to 10,000"),
         ({"colour": 1}, "check has no setting 'colour': it has dtypes, points, seed, "),
         (
@@ -256,7 +259,7 @@ def test_more_effort_finds_more():
 
 
 def test_an_effort_that_does_not_exist():
-    with pytest.raises(verifier.InputError, match="'fast': there is quick, normal, thorough"):
+    with pytest.raises(verifier.InputError, match="is 'fast': give one of quick, normal, tho"):
         verifier.check("torch:tanh", inputs={"input": torch.ones(2)}, effort="fast")
 
 
@@ -316,8 +319,8 @@ def test_a_command_only_where_it_can_be_typed():
         "torch:square", inputs={"x": torch.ones(2)}, without=["second"], timeout=9.0
     )
     assert report.replay == (
-        "verifier check torch:square --input 'x=[1.0,1.0]' --dtype float32 --timeout 9.0 --without "
-        "second"
+        "verifier check torch:square --input 'x=[1.0,1.0]' --dtype float32 --without second "
+        "--timeout 9.0"
     )
     large = verifier.check("torch:square", inputs={"x": torch.ones(65)}, without=["second"])
     assert large.replay is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.helpers.sources import WRONG_SQUARE
 from verifier.commands.cli import run
 from verifier.errors import InputError
 from verifier.formula.gallery import gallery
+from verifier.formula.gallery_list import gallery_entries
 from verifier.witnesses import Autograd
 
 ROOT = Path(__file__).parents[2]
@@ -126,15 +128,27 @@ def test_version(capsys):
     assert capsys.readouterr().out == "verifier 0.1.0\n"
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_list_fits_the_terminal(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= min(width, 79)
+    names = [line.split()[0] for line in lines if re.match("  [a-z]", line)]
+    assert sorted(names) == sorted(entry.name for entry in gallery_entries())
+    words = {word for entry in gallery_entries() for word in re.split(r"[\s-]+", entry.description)}
+    assert words <= set(re.split(r"[\s-]+", " ".join(lines)))
+
+
 def test_list(capsys):
     assert run(["list"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("loss squared_error\n  damped_oscillation   ")
+    assert shown.startswith("loss squared_error\n  attention             One head of")
     assert (
-        "  linear               y = w·x on three points of a line through the origin:\n"
-        "                       the tutorial's first model.\n"
+        "  linear                y = w·x on three points of a line through the origin:\n"
+        "                        the tutorial's first model.\n"
     ) in shown
-    assert "\n\nno data: the formula itself is minimised\n  beale                " in shown
+    assert "\n\nno data: the formula itself is minimised\n  beale                 " in shown
     assert all(len(line) < 80 for line in shown.splitlines())
     for name in gallery():
         assert f"\n  {name} " in shown

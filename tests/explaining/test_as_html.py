@@ -5,6 +5,7 @@ markup from names.
 from dataclasses import replace
 from html import unescape
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -110,6 +111,37 @@ def test_what_disagrees_is_marked_in_words_and_by_a_border(third, failing):
     honest = graph_picture(third)
     assert "None disagrees." in honest.description
     assert "✗" not in honest.svg()
+
+
+def lines_of(picture):
+    """The texts of each line of the graph's boxes, with how they are drawn."""
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.fromstring(picture.svg())
+    return [
+        line.findall(f"{svg}text") for line in root.iter(f"{svg}g") if line.get("class") == "line"
+    ]
+
+
+def test_only_what_disagrees_is_bold_and_has_the_colour_of_what_is_wrong(failing):
+    lines = lines_of(graph_picture(failing))
+    wrong = [line for line in lines if line[0].text.startswith("✗")]
+    assert len(wrong) == 1
+    assert {(text.get("fill"), text.get("font-weight")) for text in wrong[0]} == {
+        ("#d55e00", "bold")
+    }
+    others = [text for line in lines if line not in wrong for text in line]
+    assert "#d55e00" not in {text.get("fill") for text in others}
+    numbers = [text for text in others if text.get("text-anchor") == "end"]
+    assert {text.get("font-weight") for text in numbers} == {"normal"}
+
+
+def test_the_lines_of_a_box_stand_one_below_the_other(third):
+    heights = {}
+    for line in lines_of(graph_picture(third)):
+        (height,) = {float(text.get("y")) for text in line}
+        heights.setdefault(line[0].get("x"), []).append(height)
+    steps = {round(low - high, 1) for (high, low) in pairwise(next(iter(heights.values()))[:3])}
+    assert steps == {15.0}
 
 
 def test_of_a_batch_the_row_that_disagrees_is_drawn(batch):

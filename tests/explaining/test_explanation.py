@@ -440,6 +440,17 @@ def test_ended_on_the_way():
         verifier.explain(quadratic(), step=6, keep_going=lambda done, planned: done < 3)
 
 
+def test_it_asks_before_each_step_up_to_that_one():
+    asked = []
+
+    def keep_going(done, planned):
+        asked.append((done, planned))
+        return True
+
+    verifier.explain(quadratic(), step=4, keep_going=keep_going)
+    assert asked[:3] == [(0, 3), (1, 3), (2, 3)]
+
+
 def test_json_reads_back(tmp_path):
     path = tmp_path / "explained.json"
     assert run(["explain", "quadratic", "--step", "3", "--json", str(path)]) == 0

@@ -5,9 +5,9 @@ digit.
 import pytest
 
 import verifier
+from tests.helpers.gallery_names import OF_NUMBERS
 from verifier.commands.cli import run
 from verifier.explaining.model_as_code import torch_loop
-from verifier.formula.gallery import gallery
 from verifier.training.model_training import settings_for
 
 
@@ -22,7 +22,7 @@ def judged(model, **settings):
     return [tuple(part.stated for part in step.gradient.values()) for step in report.steps]
 
 
-@pytest.mark.parametrize("name", sorted(gallery()))
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_the_gallery(name, capsys):
     assert run(["show", name, "--torch"]) == 0
     assert printed(capsys.readouterr().out, capsys) == judged(verifier.load(name))

@@ -21,7 +21,7 @@ from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.guards import guarded
 from verifier.program.program import evaluate
 from verifier.program.sympy_form import SymPyArithmetic, expressions, read, symbol

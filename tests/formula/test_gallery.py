@@ -10,13 +10,15 @@ import pytest
 import torch
 
 import verifier
+from tests.helpers.gallery_names import OF_ARRAYS, OF_DATASETS, OF_NUMBERS
 from verifier import Model, squared_error
-from verifier.formula.gallery import gallery, gallery_folder, group_by_loss, load
+from verifier.formula.gallery import gallery, group_by_loss, load
+from verifier.formula.gallery_files import gallery_folder
 from verifier.formula.gallery_list import entries_by_loss, gallery_entries
 from verifier.testing.mutations import NotZeroed, Tampered
 
 TUTORIAL = ("linear", "quadratic")
-NAMES = sorted(gallery())
+NAMES = OF_NUMBERS
 ADDED = [name for name in NAMES if name not in TUTORIAL]
 WITHOUT_DATA = ["beale", "himmelblau", "powell", "rosenbrock"]
 MAX_COLUMNS = 78
@@ -56,8 +58,8 @@ def near(expected, tolerance):
 
 
 def test_all_are_there():
-    assert [path.stem for path in sorted(gallery_folder().glob("[!_]*.py"))] == NAMES
-    assert len(ADDED) == 14
+    assert sorted([*OF_NUMBERS, *OF_ARRAYS, *OF_DATASETS]) == sorted(gallery())
+    assert (len(ADDED), len(OF_ARRAYS), len(OF_DATASETS)) == (14, 15, 2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

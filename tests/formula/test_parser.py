@@ -350,6 +350,7 @@ REFUSED = {
     ),
     "atan2(x)": ("atan2 takes 2 arguments, here it has 1", "  atan2(x)", "  ^"),
     "sin()": ("sin takes 1 argument, here it has 0", "  sin()", "  ^"),
+    "sin(cos())": ("cos takes 1 argument, here it has 0", "  sin(cos())", "      ^"),
     "sin(x, y)": ("sin takes 1 argument, here it has 2", "  sin(x, y)", "  ^"),
     "Max(x)": ("Max takes at least 2 arguments, here it has 1", "  Max(x)", "  ^"),
     "Piecewise()": ("Piecewise takes at least 1 argument, here it has 0", "  Piecewise()", "  ^"),
@@ -868,7 +869,7 @@ def test_what_cannot_be_written():
         == f"{reason}lambda has no meaning in a formula"
     )
     assert not_written(lambda build: build.apply("sum", build.input("x"))) == (
-        f"{reason}there is no function sum{LISTED}"
+        f"{reason}sum is a function of arrays, and every symbol of this formula is a number"
     )
     assert not_written(lambda build: build.apply("add", build.input("pi"), build.apply("pi"))) == (
         f"{reason}it would be read as another one"

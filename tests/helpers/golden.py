@@ -5,7 +5,7 @@ anew: read the difference.
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "golden"
-WIDTHS = (80, 40)
+WIDTHS = (120, 80, 40)
 
 
 def lines(report, width):

@@ -7,7 +7,7 @@ import torch
 
 from verifier.judging.formulas import Judge
 from verifier.program.codegen import NUMPY, TORCH, function
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 
 
 def by_torch(program, names, at):

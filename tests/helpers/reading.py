@@ -14,9 +14,9 @@ from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.capture.random_draws import with_seed
-from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.gradients.array_gradient import gradients
 from verifier.program.program import evaluate
 
 

@@ -15,6 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from verifier.capture.code_at_point import Subject
+from verifier.capture.target.sparse_inputs import SparseInput
 
 try:
     import expecttest  # noqa: F401
@@ -127,16 +128,30 @@ def _subject(run, sample):
     values = (sample.input, sample.args, sample.kwargs)
     leaves, layout = pytree.tree_flatten(values)
 
+    given_as = [_given_as(leaf) for leaf in leaves]
+
     def given(*tensors):
         waiting = iter(tensors)
-        parts = [next(waiting) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        parts = [leaf if make is None else make(next(waiting)) for leaf, make in given_as]
         return pytree.tree_unflatten(parts, layout)
 
     def code(*tensors):
         return _numbers(run((*given(*tensors), sample.output_process_fn_grad)))
 
-    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    tensors = [leaf for leaf, make in given_as if make is not None]
     return _pointed(code, [f"input {place}" for place in range(len(tensors))], tensors)
+
+
+def _given_as(leaf):
+    """What is an input of an argument, and how the argument is made of it: a sparse one of its
+    values; no function for what is no tensor.
+    """
+    if not isinstance(leaf, torch.Tensor):
+        return leaf, None
+    if leaf.layout is torch.strided:
+        return leaf, lambda tensor: tensor
+    sparse = SparseInput.of(leaf, "input")
+    return sparse.values.requires_grad_(leaf.requires_grad), sparse.with_values
 
 
 def _pointed(code, names, tensors):

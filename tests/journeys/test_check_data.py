@@ -112,7 +112,7 @@ def test_a_formula_for_what_cannot_be_read():
     """The product of the factors is the matrix, whose derivative is 1; torch's is NaN where they
     are not unique.
     """
-    report = named("svd_degenerate").checked(reference=lambda A: A.sum(), without=ONLY_FIRST)  # noqa: N803
+    report = named("svd_degenerate").checked(reference=lambda A: A.sum(), without=ONLY_FIRST)
     assert said(report)[0] == "disagrees"
 
 

@@ -2,6 +2,7 @@
 transcript is run.
 """
 
+import html
 import re
 import runpy
 import subprocess
@@ -126,20 +127,23 @@ def test_the_documentation_builds_without_a_warning(site):
     assert 'id="verifier.train"' in python
     assert '<span class="gp">&gt;&gt;&gt; </span>' in python
     assert "<blockquote" not in python
+    plain = html.unescape(re.sub("<[^>]*>", "", python))
+    assert "points: int = 3\n" in plain
+    assert "metadata" not in plain
 
 
 def test_the_notebooks_are_pages(site, tmp_path):
     for name, told in (("training", "8.32"), ("own_model", "the gradient lacks the term")):
-        html = (site / "notebooks" / name / "index.html").read_text(encoding="utf-8")
+        page = (site / "notebooks" / name / "index.html").read_text(encoding="utf-8")
         notebook = nbformat.read(DOCS / f"{name}.ipynb", as_version=4)
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
         rich = [output.data for output in outputs if "text/html" in output.get("data", {})]
-        assert all(data["text/html"] in html for data in rich)
+        assert all(data["text/html"] in page for data in rich)
         assert len(rich) >= 1
-        assert html.count('class="verifier-report"') == len(rich)
-        assert "notebook-output" not in html
-        assert told in html
-        assert f'href="../../{name}.ipynb"' in html
+        assert page.count('class="verifier-report"') == len(rich)
+        assert "notebook-output" not in page
+        assert told in page
+        assert f'href="../../{name}.ipynb"' in page
         assert Browser(tmp_path).document(site / "notebooks" / name / "index.html")[1] == []
     assert 'href="notebooks/training/"' in (site / "index.html").read_text(encoding="utf-8")
 

@@ -147,7 +147,8 @@ FILES = {
     ): "own.py: model line: parameter w starts from nan, which is not a finite number",
     body(
         "    return w * x", "x, *, w=[1.0, 2.0]"
-    ): "own.py: model line: parameter w starts from an array: verifier takes single numbers so far",
+    ): "model line: own.py:3: multiply of w with shape (2,), x with shape (rows,): the shapes (2,) "
+    "and (rows,) do not fit",
     body("    w * x"): "own.py:3: line returns None: end it with a return",
     body("    return [w * x]"): "own.py:3: line returns a list: return one formula",
     body(
@@ -208,8 +209,11 @@ FILES = {
     data(
         '{"x": [1.0, None], "y": [1, 2]}'
     ): "column x holds None at index 1, which is not a number",
-    data('{"x": [[1.0, 2.0]], "y": [1]}'): "column x has shape (1, 2): give one number a row",
-    data('{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'): "column x is ragged: give one number a row",
+    data('{"x": [[1.0, 2.0]], "y": [1]}'): "model line: losses.py:19: subtract of w*x with shape "
+    "(rows, 2), y with shape (rows,): the shapes (rows, 2) and (rows,) do not fit",
+    data(
+        '{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'
+    ): "column x is ragged: give each row the same shape",
     data('{"x": 1.0, "y": 2.0}'): "column x has shape (): give one number a row",
     data('{"x": [1e39], "y": [2.0]}'): "column x holds 1e+39 at index 0, too large for float32",
     data('{"x": iter([1.0]), "y": [1.0]}'): "column x is a list_iterator, not a list of numbers: "
@@ -224,7 +228,7 @@ FILES = {
     + "@model(loss=squared_error, train={'epoch': 3})\n"
     + "def line(x, *, w=1.0):\n    return w * x\n": (
         "own.py: model line: train has no setting 'epoch': it has epochs, lr, optimizer, dtype, "
-        "batch, shuffle, seed, hold_out"
+        "batch, shuffle, seed, hold_out, judge_every"
     ),
     HEAD + "@model(loss=squared_error, data={'x': [1], 'y': [2]}, train={'shuffle': 'no'})\n"
     "def line(x, *, w=1.0):\n    return w * x\n": "shuffle is 'no': use True or False",

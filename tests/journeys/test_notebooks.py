@@ -27,10 +27,11 @@ def failing():
     )
 
 
-def checked(*paths):
-    """The notebooks run anew, in a program of its own: its kernels leave nothing behind here."""
+def checked(*paths, folder=None):
+    """The notebooks run anew, in a program of its own, in that folder or in this one."""
     return subprocess.run(
         [sys.executable, DOCS / "notebooks.py", "--check", *paths],
+        cwd=folder,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -59,6 +60,17 @@ def test_a_notebook_that_shows_something_else_is_found(tmp_path):
     )  # fmt: skip
     nbformat.write(notebook("import verifier\nverifier.load('nothing')"), tmp_path / "broken.ipynb")
     assert "there is no model 'nothing' in the gallery" in checked(tmp_path / "broken.ipynb").stderr
+
+
+def test_the_kernels_leave_nothing_behind(tmp_path):
+    code = "import os\nfound = os.listdir()\nprint(found)\nassert not found"
+    shown = nbformat.v4.new_output("stream", name="stdout", text="[]\n")
+    nbformat.write(notebook(code, shown), tmp_path / "empty.ipynb")
+    folder = tmp_path / "current"
+    folder.mkdir()
+    done = checked(tmp_path / "empty.ipynb", folder=folder)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_a_model_shows_its_formulas():

@@ -110,7 +110,10 @@ def test_refusals(words, sentence, capsys):
     [
         ({"length": torch.tensor(1.0)}, "it has no noise, which the module has"),
         ({"length": torch.ones(2), "noise": torch.ones(())}, "size mismatch for length"),
-        ({"length": torch.ones(()), "noise": torch.ones(()), "more": torch.ones(())}, "it has mo"),
+        (
+            {"length": torch.ones(()), "noise": torch.ones(()), "more": torch.ones(())},
+            "it has more, which the module has not\n",
+        ),
         ([1, 2], "has no weights by name: save module.state_dict() with torch.save"),
     ],
 )

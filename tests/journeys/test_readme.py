@@ -43,10 +43,10 @@ def test_the_formula_on_the_command_line(tmp_path, monkeypatch):
 
 def test_numbers_that_are_written_as_words():
     changes = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert ("sixteen models" in TEXT, "sixteen models" in changes, len(gallery())) == (
+    assert ("33 models" in TEXT, "33 models" in changes, len(gallery())) == (
         True,
         True,
-        16,
+        33,
     )
     assert ("eleven lessons" in TEXT, "eleven lessons" in changes, len(scripts())) == (
         True,

@@ -12,7 +12,7 @@ from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.guards import guarded
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy
 import torch
 from torch.nn import functional
 
@@ -795,6 +796,20 @@ def test_planted_in_random_formulas(mistake):
     (found,) = try_causes(mistake, [0], 0)
     assert found.is_right
     assert found.wrongly == ()
+
+
+CONSTANTS = (
+    "1/pi", "2*pi", "1/(2*pi)", "pi/2", "2/pi", "log(2)", "1/log(2)", "log(10)", "1/log(10)",
+    "sqrt(2)", "1/sqrt(2)", "e", "1/e", "sqrt(pi)", "1/sqrt(pi)", "2/sqrt(pi)", "sqrt(2*pi)",
+    "1/sqrt(2*pi)", "180/pi", "pi/180", "3/2", "2/3", "3/4", "4/3", "sqrt(3)", "1/sqrt(3)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CONSTANTS)
+def test_a_constant_is_named_as_it_is_written(text):
+    value = float(sympy.sympify(text, {"e": sympy.E}))
+    (cause,) = told(lambda right: right.gradient * value).causes
+    assert cause.sentence == f"it is {text} times the exact gradient"
 
 
 def test_the_same_seed_gives_the_same_formulas():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from verifier.judging.conditioning import accuracy
+from verifier.judging.conditioning import Accuracy, accuracy
 from verifier.operations.formats import FLOAT32
 
 
@@ -18,3 +18,11 @@ def test_of_what_moves_without_bound_no_digit_is_possible():
     np.testing.assert_allclose(
         counted.possible, [min(-np.log10(2.0**-24), FLOAT32.decimal_digits), 2.0, 0.0]
     )
+
+
+def test_needless_is_more_than_half_of_the_digits():
+    half = FLOAT32.decimal_digits / 2
+    agreeing = np.array([0.0, 0.0, 1.0, np.nan])
+    possible = np.array([half, half + 0.01, half + 0.5, half + 1.0])
+    needless = Accuracy("x", FLOAT32, agreeing, possible).is_needless
+    assert needless.tolist() == [False, True, False, False]

@@ -6,7 +6,7 @@ import torch
 
 from verifier.capture.code_at_point import Subject
 from verifier.judging.examine import examine
-from verifier.judging.kinks.hull import on_affine_hull
+from verifier.judging.kinks.hull import is_mean, on_affine_hull
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, DISAGREES, UNDECIDED = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
@@ -170,3 +170,24 @@ def test_rounding_of_one_entry_is_not_seen_in_another():
     assert np.isnan(on_affine_hull(limits, stated, rounding)).all()
     assert np.isfinite(on_affine_hull(limits, stated, np.zeros(2))).any()
     assert np.isfinite(on_affine_hull(limits, stated + np.array([0.0, 1e-4]), rounding)).all()
+
+
+def test_a_mean_of_limits_is_one():
+    limits = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert is_mean(limits, np.array([0.25, 0.25]))
+    assert not is_mean(limits, np.array([0.6, 0.6]))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_no_number_is_no_mean(number):
+    limits = np.array([[0.0, 0.0], [1.0, 1.0]])
+    assert not is_mean(limits, np.array([0.5, number]))
+    assert not is_mean(np.vstack([limits, [number, 0.0]]), np.array([0.5, 0.5]))
+
+
+def test_where_the_means_are_not_found_nothing_is_one(monkeypatch):
+    def too_many_iterations(*_):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr("scipy.optimize.nnls", too_many_iterations)
+    assert not is_mean(np.array([[0.0], [1.0]]), np.array([0.5]))

@@ -12,10 +12,10 @@ from flint import arb
 from verifier.judging import symbolic_limits
 from verifier.judging.symbolic_limits import add_limits
 from verifier.judging.verdict import Note
-from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
+from verifier.program.gradients.array_gradient import gradients
 from verifier.program.program import NOTHING
 
 

@@ -17,7 +17,7 @@ from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.evaluation.arithmetic import balls
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.sympy_form import read, symbol
 from verifier.witnesses import enclose, finite_differences
 
@@ -267,3 +267,14 @@ def test_overflow_beyond_arbs_own_range_is_not_forgotten():
     """
     found = one(lambda w, b: minimum(sin(exp(b)), w * 1000), ["w", "b"], 1000.0, w=1.0, b=1e194)
     assert found.outcome is not Outcome.DISAGREES
+
+
+def test_what_is_wrong_by_more_than_itself_has_no_digit():
+    model = verifier.load("linear")
+    at = {name: np.array([1.5, -2.0], dtype="float32") for name in (*model.columns, *model.start)}
+    stated, honest = judged(model, FLOAT32, at)
+    arguments = {name: values.astype(np.float64)[:, None] for name, values in at.items()}
+    far = [10.0 * numbers for numbers in stated]
+    wrong = Judge(model.gradient_program, FLOAT32).verdicts(arguments, far, stated)
+    assert [one.digits.tolist() for one in wrong] == [[0.0, 0.0]] * len(wrong)
+    assert all((one.digits > 6).all() for one in honest)

@@ -17,7 +17,7 @@ from verifier.operations.elementary import _remainder
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import balls, precision
 from verifier.program.evaluation.balls import EnclosingArithmetic
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.program import evaluate
 
 log_ndtr = TABLE["log_ndtr"].arb

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
+from flint import arb
 
 import verifier
 from tests.helpers.honest import verdicts
@@ -23,7 +24,7 @@ from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.program.evaluation.arithmetic import NumPyArithmetic, balls
 from verifier.program.evaluation.balls import EnclosingArithmetic
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.program import evaluate
 
 KNOWN = json.loads((Path(__file__).parents[1] / "known_defects.json").read_text())
@@ -228,3 +229,14 @@ def test_the_list_of_functions_is_the_table():
         functions.maximum(1.0)
     with pytest.raises(TypeError, match=r"^elu takes 1 to 2 arguments, not 3$"):
         functions.elu(1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("far", [1.0, 60.0, 1e5, 3e38])
+def test_beside_a_large_number_a_small_one_adds_nothing(far):
+    """log(exp(a) + exp(b)) begins from the larger one, whichever stands first."""
+    row = TABLE["logaddexp"]
+    for one, other in ((-far, 4.25), (4.25, -far)):
+        (ball,) = row.arb(*(np.array([arb(number)], dtype=object) for number in (one, other)))
+        assert ball > 4.25 - 1e-12 and ball < 4.256
+    (wide,) = row.arb(np.array([arb(far, far / 2)]), np.array([arb(far, far / 2)]))
+    assert wide.contains(arb(far)) and wide.is_finite()

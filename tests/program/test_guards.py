@@ -22,6 +22,7 @@ LEAKING = {
     "Piecewise((1/x, x > 1), (sqrt(-x), x < -1), (x, True))": [0.0, 0.5, 2.0, -4.0],
     "where(x > 0 and x < 1, log(x) + log(1 - x), 0)": [0.5, 0.0, 1.0, 3.0],
     "where(abs(x) < 1, asin(x), x**3)": [0.5, 1e150, -3.0],
+    "where(abs(x) > 1, x, (x**2)**2)": [0.5, 1e200, -3.0],
     "where(x > 0, where(x > 1, sqrt(x - 1), log(x)), acosh(1 - x))": [2.0, 0.5, 1.0, -1.0],
     "elu(x)": [-1.0, 2.0, 1000.0],
     "gamma(x)": [3.0, 30.0, 150.0, -2.5],

@@ -163,3 +163,10 @@ def test_numbers_are_exact_as_float64():
 def test_a_second_rule_for_an_operation_is_refused():
     with pytest.raises(ValueError, match=r"^two rules for exp$"):
         rule("exp")(lambda low, self: self.node)
+
+
+def test_a_function_that_is_a_series_has_the_size_of_its_terms():
+    """Between two poles those cancel: polygamma(2, -8.5) is -0.0109."""
+    found = sizes(lambda b, x: b.apply("polygamma", b.constant(2.0), x), x=[-8.5, 8.5])
+    assert found[0] > 2 / 0.5**3
+    assert found[1] == pytest.approx(0.0155, rel=0.02)

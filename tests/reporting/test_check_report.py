@@ -21,13 +21,13 @@ from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.check_report import CheckReport
-from verifier.reporting.content.both_numbers import apart, exact_text, signed
+from verifier.reporting.content.both_numbers import distance_text, exact_text, signed_number
 from verifier.reporting.content.check import formula_sentence
 from verifier.reporting.content.check_failures import MOST
 from verifier.reporting.content.check_tables import CHECKS
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.failure_groups import failures_of, where_it_fails
-from verifier.reporting.text.markdown import code, escaped, fenced
+from verifier.reporting.text.markdown import code, escaped_text, fenced_block
 from verifier.testing.mutations import GRAPH, NUMBERS, RACY, liar_named, scaled
 
 pytestmark = pytest.mark.filterwarnings(
@@ -911,12 +911,12 @@ def test_exact_text(exact):
 
 
 def test_signs_are_shown_where_they_differ():
-    assert signed(Judged(-1.5, "2.5")) == ("-1.5", "+2.5")
-    assert signed(Judged(1.5, "-2.5")) == ("+1.5", "-2.5")
-    assert signed(Judged(1.5, "2.5")) == ("1.5", "2.5")
-    assert signed(Judged(-1.5, "-2.5")) == ("-1.5", "-2.5")
-    assert signed(Judged(-1.5, "0", exact_is_zero=True)) == ("-1.5", "0.0")
-    assert signed(Judged(float("nan"), "-2.5")) == ("nan", "-2.5")
+    assert signed_number(Judged(-1.5, "2.5")) == ("-1.5", "+2.5")
+    assert signed_number(Judged(1.5, "-2.5")) == ("+1.5", "-2.5")
+    assert signed_number(Judged(1.5, "2.5")) == ("1.5", "2.5")
+    assert signed_number(Judged(-1.5, "-2.5")) == ("-1.5", "-2.5")
+    assert signed_number(Judged(-1.5, "0", exact_is_zero=True)) == ("-1.5", "0.0")
+    assert signed_number(Judged(float("nan"), "-2.5")) == ("nan", "-2.5")
 
 
 def test_places():
@@ -1164,8 +1164,8 @@ def test_text_from_people_reaches_no_terminal(hostile):
 def test_text_in_markdown():
     assert code("a|b``c") == "`a`&#124;``` b``c ```"
     assert code("") == ""
-    assert escaped("a_b: 1 < 2, 75% | www.x.y") == "a&#95;b: 1 &#60; 2, 75% &#124; www&#46;x.y"
-    assert fenced(["```", "x"]) == "````text\n```\nx\n````"
+    assert escaped_text("a_b: 1 < 2, 75% | www.x.y") == "a&#95;b: 1 &#60; 2, 75% &#124; www&#46;x.y"
+    assert fenced_block(["```", "x"]) == "````text\n```\nx\n````"
 
 
 def test_a_long_table_in_markdown_is_cut():
@@ -1293,7 +1293,7 @@ def test_where_it_is_wrong(wrong_at, kinds, expected):
 )
 def test_the_ends_of_what_agrees_at_a_kink(allowed, ends):
     at_kink = Judged(2.0, "0.75", note=Note.KINK, allowed=allowed)
-    assert (exact_text(at_kink), apart(at_kink, "float64")) == (ends, "")
+    assert (exact_text(at_kink), distance_text(at_kink, "float64")) == (ends, "")
 
 
 def test_at_a_kink_the_report_shows_what_agrees():

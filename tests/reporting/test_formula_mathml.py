@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from tests.helpers.gallery_names import OF_NUMBERS
 from tests.reporting.test_training_page import CORE, Reader
 from verifier import InputError
-from verifier.formula.gallery import gallery
+from verifier.formula.gallery import load
 from verifier.formula.parser import read_text, symbol_names
 from verifier.program.builder import FormulaBuilder
 from verifier.reporting.html.formula_mathml import DEEPEST, mathml_as_written
@@ -62,9 +63,9 @@ def test_a_digit_at_the_end_of_a_name_is_a_subscript():
     assert "<msub>" not in written("w*x")
 
 
-@pytest.mark.parametrize("name", gallery())
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_every_formula_of_the_gallery(name):
-    model = gallery()[name]
+    model = load(name)
     for output in model.program.outputs:
         reader = Reader(mathml_as_written(model.program.only(output)))
         assert not reader.open

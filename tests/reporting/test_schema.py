@@ -1,8 +1,14 @@
 """The JSON schema: every kind of report is as it says, and what is not is refused."""
 
+from __future__ import annotations
+
 import json
+import runpy
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
@@ -17,12 +23,18 @@ from verifier.checking.check_result import CheckSettings
 from verifier.commands.config.check_target import settle_report
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
+from verifier.commands.lesson import ClaimDocument
 from verifier.commands.selftest import Trials
 from verifier.commands.unfinished import unfinished_report
+from verifier.explaining.explained_step import Place
+from verifier.explaining.explanation import ExplanationDocument
+from verifier.explaining.lessons.reader import Claim
+from verifier.judging.outcome import Outcome
 from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.data.training_json import schema
+from verifier.reporting.data.training_json import SCHEMA, TrainingSettings, schema
 from verifier.reporting.rendering import Forms, Screen, render
 from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
+from verifier.training.runner import Settings
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
@@ -146,6 +158,86 @@ def test_each_command_has_keys_of_its_own(check):
     for command in ("train", "explain", "lesson", "selftest"):
         with pytest.raises(ValidationError):
             Draft202012Validator(schema()).validate({**check, "command": command})
+
+
+@pytest.fixture(scope="module")
+def maker():
+    return runpy.run_path(str(FOLDER.parents[1] / "docs" / "json_schema.py"))
+
+
+def test_the_schema_is_that_of_the_records(maker):
+    assert SCHEMA.read_text(encoding="utf-8") == maker["text"](), (
+        "python docs/json_schema.py writes it anew"
+    )
+    assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"]()
+
+
+class Shape(TypedDict):
+    """A shape."""
+
+    corners: int
+    """How many
+    there are.
+    """
+    colour: NotRequired[Annotated[str, Literal["red", "blue"]]]
+
+
+class Shapes(Shape):
+    """Shapes of one colour."""
+
+    each: Mapping[Outcome, Sequence[Spot]] | None
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place."""
+
+    at: tuple[float, ...]
+
+
+def test_a_record_becomes_a_definition(maker):
+    found = {}
+    assert maker["_reference"](Shapes, found) == {"$ref": "#/$defs/Shapes"}
+    spots = {"type": "array", "items": {"$ref": "#/$defs/Spot"}}
+    each = {
+        "type": "object",
+        "properties": {"agrees": spots, "undecided": spots, "disagrees": spots},
+        "required": ["agrees", "undecided", "disagrees"],
+    }
+    corners = {"type": "integer", "minimum": 0, "description": "How many there are."}
+    numbers = {"type": "array", "items": {"$ref": "#/$defs/number"}}
+    assert found == {
+        "Shapes": {
+            "type": "object",
+            "description": "Shapes of one colour.",
+            "properties": {
+                "corners": corners,
+                "colour": {"enum": ["red", "blue"]},
+                "each": {"anyOf": [each, {"type": "null"}]},
+            },
+            "required": ["corners", "each"],
+        },
+        "Spot": {
+            "type": "object",
+            "description": "A place.",
+            "properties": {"at": numbers},
+            "required": ["at"],
+        },
+    }
+
+
+def test_no_setting_of_a_training_is_left_out():
+    assert list(TrainingSettings.__annotations__) == [field.name for field in fields(Settings)]
+
+
+def test_nothing_of_a_step_and_of_a_claim_is_left_out():
+    assert {field.name for field in fields(Place)} <= set(ExplanationDocument.__annotations__)
+    assert {field.name for field in fields(Claim)} <= set(ClaimDocument.__annotations__)
+
+
+def test_what_json_has_no_form_for_is_refused(maker):
+    with pytest.raises(TypeError, match="has no form in JSON"):
+        maker["_schema"](bytes, {})
 
 
 def test_every_test_validates(monkeypatch):

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 import verifier
 from tests.helpers.browser import DARK, Browser, on_paper
+from tests.helpers.gallery_names import OF_ARRAYS, OF_NUMBERS
 from tests.helpers.hostile import PAYLOADS
 from verifier import Outcome
 from verifier.commands.cli import run
@@ -31,7 +32,7 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Formula, Formulas, Page
-from verifier.reporting.html.training import ROWS, WORST, chosen_steps, training_page
+from verifier.reporting.html.training import ROWS, WORST, steps_to_show, training_page
 from verifier.testing.mutations import Tampered
 from verifier.training.findings import KEPT_STEPS
 from verifier.training.reservoir import SHOWN_STEPS
@@ -347,9 +348,8 @@ CORE = {
 
 def test_every_function_has_mathml():
     from verifier.formula import overloads
-    from verifier.formula.gallery import gallery
 
-    for model in gallery().values():
+    for model in map(verifier.load, OF_NUMBERS):
         for expression in (model.expression, model.loss_expression, *model.gradient.values()):
             reader = Reader(mathml(expression))
             assert not reader.open
@@ -394,7 +394,7 @@ def test_a_long_run_makes_a_small_page(long):
     page = long.to_html()
     assert len(page.encode()) < 3_000_000
     text = "".join(Reader(page).text)
-    shown = len(chosen_steps(long.findings, ROWS // 2))
+    shown = len(steps_to_show(long.findings, ROWS // 2))
     assert (
         f"{shown} of 10200 steps are shown: the first, the last, the first 40 that disagree and, "
         "of each stretch "
@@ -417,7 +417,7 @@ def test_of_each_stretch_the_worst_step_is_kept():
         pair = report.steps[low : low + 2]
         (kept,) = [step.number for step in pair if step.number in worst]
         assert size(worst[kept]) == max(map(size, pair))
-    fewer = chosen_steps(report.findings, 10)
+    fewer = steps_to_show(report.findings, 10)
     assert [fewer[0].number, fewer[-1].number] == [1, 300]
     assert 210 in [step.number for step in fewer]
     assert len(fewer) <= 12
@@ -447,9 +447,10 @@ def test_the_command(tmp_path, capsys):
 
 def test_the_gallery_on_one_page(tmp_path, monkeypatch):
     path = tmp_path / "all.html"
+    trained = len(OF_NUMBERS) + len(OF_ARRAYS)
     assert run(["train", "--all", "--epochs", "1", "--html", str(path)]) == 0
     reader = Reader(path.read_text(encoding="utf-8"))
-    assert "16 of 16 models verified." in "".join(reader.text)
+    assert f"{trained} of {trained} models verified." in "".join(reader.text)
     assert sum(row[0] == "rosenbrock" for row in reader.rows) == 1
     lying = verifier.train_all([verifier.load("linear")], epochs=1)
     lying = replace(
@@ -635,3 +636,12 @@ def test_the_formula_stands_in_the_order_of_its_author(page):
     assert "loss = (w1 * x**2 + w2 * x + b - y)**2" in page
     prediction = page.split('aria-label="equation">')[1].partition("</div>")[0]
     assert "".join(Reader(prediction).text).replace("\u2062", "") == "y^ = w1x2+w2x+b"
+
+
+@pytest.mark.parametrize(("count", "ending"), [(50, "w49=1.0"), (51, "w49=1.0 …")])
+def test_of_many_start_values_fifty_are_given(count, ending):
+    start = {f"w{place}": 1.0 for place in range(count)}
+    model = verifier.Model.from_text(" + ".join(f"{name}**2" for name in start), start=start)
+    text = "".join(Reader(verifier.train(model, epochs=1).to_html()).text)
+    found = re.search(r"w0=.*?w49=\S+( …)?", text)
+    assert found is not None and found[0].endswith(ending.replace("1.0", "1"))

@@ -196,3 +196,13 @@ def test_json_has_words_for_what_is_not_finite():
 def test_a_prediction_of_nan_is_the_same_both_ways():
     report = verifier.train(verifier.load("linear"), lr=1.0, epochs=60, predict=[{"x": 4}])
     assert "prediction x=4: nan both ways" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [((), "none of them disagrees"), ((101,), "one of them fails"), ((101, 102), "2 of them fail")],
+)
+def test_steps_that_are_not_shown_are_counted(more, sentence):
+    witness = Tampered(1, torch.neg, (6, 40, 100, *more))
+    report = verifier.train(verifier.load("quadratic"), witness=witness)
+    assert f"⋯ 200 steps not shown, {sentence}   (" in str(report)

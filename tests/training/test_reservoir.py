@@ -15,14 +15,14 @@ class Judged:
 
     def __init__(self, first, count):
         error = ERRORS[first - 1 : first - 1 + count]
-        self.first, self._count = first, count
+        self.numbers = np.arange(first, first + count)
         self.verdicts = [SimpleNamespace(severity=0 * error, error=error, allowed=1 + 0 * error)]
 
     def __len__(self):
-        return self._count
+        return len(self.numbers)
 
     def step(self, place):
-        return self.first + place
+        return int(self.numbers[place])
 
 
 @pytest.mark.parametrize("parts", [[(1, 6)], [(1, 2), (3, 2), (5, 2)], [(1, 1), (2, 4), (6, 1)]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,12 +12,15 @@ import numpy as np
 import torch
 
 from verifier.capture.autograd_derivatives import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.joint_graph import Captured
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
+from verifier.operations.arrays import Floats, Truths
 from verifier.operations.formats import CODE_FORMATS, Format
 from verifier.process.isolation import user_code_state
 from verifier.process.timeout import place_of
+from verifier.process.values import UserFunction
 
 SEED = "seed of "
 """What multiplies a result's derivative is an input of its own, named after the result."""
@@ -32,7 +35,7 @@ REVERSE, FORWARD, SECOND = "reverse", "forward", "second"
 class Subject:
     """Code on tensors at one point."""
 
-    code: Callable[..., Any]
+    code: UserFunction
     """Takes the inputs in order and returns a tensor or a tuple of tensors."""
     inputs: Mapping[str, torch.Tensor]
     wanted: tuple[str, ...] = ()
@@ -51,6 +54,14 @@ class Subject:
     """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
     random_seed: int = 0
     """What random numbers are drawn with, in each run of the code anew."""
+    reruns: int = RERUNS
+    """How often the code is run again, to see whether it states the same; for second derivatives
+    at most once.
+    """
+    graphs: dict[Hashable, Captured] = field(default_factory=dict)
+    """What was read of the same code before, by the shapes of its inputs. Given only for code that
+    takes the same path for all numbers.
+    """
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -91,7 +102,8 @@ class Statements:
         behind = [f"{TANGENT}{name}" for name in self.by] if self.forward else self._seeds
         self.names = [*self.inputs, *behind]
         self.stated = self._run()
-        self._again = [self._run() for _ in range(1 if subject.quantity == SECOND else RERUNS)]
+        reruns = min(1, subject.reruns) if subject.quantity == SECOND else subject.reruns
+        self._again = [self._run() for _ in range(reruns)]
         numbers = {
             name: value
             for name, value in zip(self.names, self.arguments, strict=True)
@@ -121,8 +133,8 @@ class Statements:
                 waiting.extend(following for following, _ in node.next_functions)
         return any(isinstance(node, torch.autograd.function.BackwardCFunction) for node in seen)
 
-    def runs(self, place: int) -> list[Any]:
-        """What is stated, as float64, each time that the code was run."""
+    def runs(self, place: int) -> list[Floats]:
+        """What the array of statements at `place` has, flat, each time that the code was run."""
         return [self._flat(run[place], place) for run in (self.stated, *self._again)]
 
     def _labelled(self) -> tuple[list[tuple[str, str]], list[tuple[int, ...]]]:
@@ -180,31 +192,36 @@ class Statements:
         return [f"{SEED}{place}" for place in range(len(self.results))]
 
     def format(self, place: int) -> Format:
-        """The format of one array of statements; that of the first result where torch states no
-        gradient.
+        """The format of the array of statements at `place`; that of the first result where torch
+        states no gradient.
         """
         stated = self.stated[place]
         return _format(self.results[0] if stated is None else stated)
 
-    def numbers(self, place: int) -> Any:
-        """What is stated, as float64; zeros where torch says that there is no gradient."""
+    def numbers(self, place: int) -> Floats:
+        """The array of statements at `place`, flat; zeros where torch says that there is no
+        gradient.
+        """
         return self._flat(self.stated[place], place)
 
-    def changing(self, place: int) -> Any:
-        """Where the code stated another number when it was run again (array of bool)."""
+    def changing(self, place: int) -> Truths:
+        """Where the code stated another number when it was run again, in the array of statements
+        at `place`, flat.
+        """
         one, *others = self.runs(place)
-        return np.any(
-            [~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0
-        )
+        changing = np.zeros(one.shape, dtype=bool)
+        for other in others:
+            changing |= ~((one == other) | (np.isnan(one) & np.isnan(other)))
+        return changing
 
-    def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
+    def _flat(self, stated: torch.Tensor | None, place: int) -> Floats:
         return (
             np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
         )
 
 
 def _results(
-    code: Callable[..., Any], inputs: Mapping[str, torch.Tensor], by: Sequence[str]
+    code: UserFunction, inputs: Mapping[str, torch.Tensor], by: Sequence[str]
 ) -> list[torch.Tensor]:
     """What the code returns; it may take gradients itself."""
     given = [tensor.detach().clone().requires_grad_(name in by) for name, tensor in inputs.items()]

@@ -717,7 +717,7 @@ def _bound(
     return {name: bound[name] for name in schema.names if name in bound}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Schema:
     """What the schema of an operation says, which torch works out each time that it is asked."""
 

@@ -69,7 +69,7 @@ _CONSTANTS = frozenset(
 """Operations that draw numbers; those that write in place have the same names with a bar."""
 
 
-def name_of(operation: Operation) -> str:
+def operation_name(operation: Operation) -> str:
     """The operation's name without its namespace and its overload: `bernoulli` for
     `aten::bernoulli.p`.
     """
@@ -80,7 +80,7 @@ def is_draw(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any])
     """Whether an operation draws random numbers: some do so only in training."""
     if torch.Tag.nondeterministic_seeded not in operation.tags:
         return False
-    name = name_of(operation).removesuffix("_")
+    name = operation_name(operation).removesuffix("_")
     return name in _CONSTANTS or (name in _MASKED and _is_training(operation, args, kwargs))
 
 
@@ -93,11 +93,11 @@ def drawn_by(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
         arg.clone() if place in _written(operation) else arg for place, arg in enumerate(args)
     )
     result = operation(*copies, **kwargs)
-    mask = _MASKED.get(name_of(operation).removesuffix("_"))
+    mask = _MASKED.get(operation_name(operation).removesuffix("_"))
     if mask is not None:
         return (mask.drawn(copies, result),)
-    if name_of(operation) in _IMPLICIT:
-        return result, _IMPLICIT[name_of(operation)].slopes(args[0], result)
+    if operation_name(operation) in _IMPLICIT:
+        return result, _IMPLICIT[operation_name(operation)].slopes(args[0], result)
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
@@ -105,10 +105,10 @@ def as_constants(
     operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], numbers: Numbers
 ) -> Any:
     """What the operation gives and writes, with these numbers drawn."""
-    mask = _MASKED.get(name_of(operation).removesuffix("_"))
+    mask = _MASKED.get(operation_name(operation).removesuffix("_"))
     if mask is not None:
         result = mask.result(_arguments(operation, args, kwargs), numbers[0])
-        return _COPY(args[0], result) if name_of(operation).endswith("_") else result
+        return _COPY(args[0], result) if operation_name(operation).endswith("_") else result
     for place in _written(operation):
         return _COPY(args[place], numbers[0])
     # Code may write to what it drew.
@@ -148,7 +148,7 @@ def moving_with(operation: Operation, parameter: torch.Tensor, numbers: Numbers)
 
     The slopes are taken as torch states them: its kernels know them to some three digits.
     """
-    implicit = _IMPLICIT.get(name_of(operation))
+    implicit = _IMPLICIT.get(operation_name(operation))
     if implicit is None:
         return None
     drawn, slopes = (_LIFTED(part.clone()) for part in numbers)
@@ -186,7 +186,7 @@ _IMPLICIT = {
 
 
 def has_slopes(name: str) -> bool:
-    """Whether torch differentiates what an operation of that name draws."""
+    """Whether torch differentiates what the ATen operation of that `name` draws."""
     return name in _IMPLICIT
 
 
@@ -272,5 +272,5 @@ def backward_of_draw(
     """What the backward of an operation that draws gives, in plain operations; None for all
     others.
     """
-    backward = _BACKWARDS.get(name_of(operation))
+    backward = _BACKWARDS.get(operation_name(operation))
     return None if backward is None else backward(_arguments(operation, args, kwargs))

@@ -23,7 +23,7 @@ from verifier.capture.random_draws import (
     drawn_by,
     is_draw,
     moving_with,
-    name_of,
+    operation_name,
 )
 from verifier.capture.recorder import DispatchMode, Recorder, with_each_tensor
 
@@ -218,7 +218,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         place = place_among(frames_outwards())
         # Nothing public says whether the engine of autograd is at work here.
         in_backward = torch._C._current_autograd_node() is not None
-        self._draws.append(Draw(place, name_of(func), numbers, in_backward))
+        self._draws.append(Draw(place, operation_name(func), numbers, in_backward))
         if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):
             moving = moving_with(func, args[0], numbers)
             if moving is not None:
@@ -276,7 +276,7 @@ _BY_SHAPE = frozenset(
 
 
 def _name(node: torch.fx.Node) -> str:
-    return name_of(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
+    return operation_name(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
 
 
 def _nested(flat: Sequence[Number], shape: tuple[int, ...]) -> Any:

@@ -57,7 +57,7 @@ def current_defaults() -> Defaults:
 
 @contextmanager
 def use_defaults(defaults: Defaults) -> Iterator[None]:
-    """A block in which these defaults hold.
+    """A block in which these `defaults` hold.
 
     >>> with use_defaults(Defaults(points=10)):
     ...     current_defaults().points
@@ -71,7 +71,7 @@ def use_defaults(defaults: Defaults) -> Iterator[None]:
 
 
 def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
-    """The same names, if each is that of a dtype that is judged, and no two are alike.
+    """The same `names`, if each is that of a dtype that is judged, and no two are alike.
 
     Raises InputError otherwise, and where there is none.
 

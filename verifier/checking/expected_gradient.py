@@ -14,16 +14,16 @@ import torch
 from verifier.capture.target import Bound, bound, callable_of, name_of
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.parser import read_text
-from verifier.judging.reference import Formula, Reference, Specification
+from verifier.formula.parser import read_text, uses_arrays
+from verifier.judging.reference import ArrayFormula, Formula, Reference, Specification
 from verifier.operations.arrays import Expr
 from verifier.process.values import UserFunction, UserInputs, UserValue
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
-from verifier.program.formula_gradient import without_derivative
+from verifier.program.gradients.formula_gradient import without_derivative
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Program
+from verifier.program.program import SCALAR, Program, Shape
 
 if TYPE_CHECKING:
     import sympy
@@ -74,9 +74,8 @@ class ExpectedFunction:
         if self.formula is None:
             raise InputError("say what to check: a callable on tensors, or a formula")
         builder = FormulaBuilder()
-        tree = builder.program(
-            self._expression_node(builder, {name: builder.input(name) for name in inputs})
-        )
+        symbols = {name: builder.input(name, self._shape(value)) for name, value in inputs.items()}
+        tree = builder.program(self._expression_node(builder, symbols))
         varying = [name for name, value in inputs.items() if not isinstance(value, int | float)]
         for index in without_derivative(tree, varying):
             raise InputError(
@@ -100,22 +99,50 @@ class ExpectedFunction:
             return Reference(_reference_on_target_inputs(bound(code, inputs, dtype), target))
         if self.formula is None:
             return None
+        if self._is_of_arrays:
+            reduction = REDUCTIONS[self.reduction]
+            return ArrayFormula(self._write_arrays, _numbers(inputs), reduction)
         return Formula(guarded(self._program(target, inputs)), REDUCTIONS[self.reduction])
+
+    def _shape(self, value: UserValue) -> Shape:
+        """The shape of an input in the formula, which is one number of it unless the formula does
+        something with whole arrays.
+        """
+        return tuple(getattr(value, "shape", ())) if self._is_of_arrays else SCALAR
+
+    @property
+    def _is_of_arrays(self) -> bool:
+        """Whether the formula does something with whole arrays."""
+        if isinstance(self.formula, str):
+            return uses_arrays(self.formula)
+        from verifier.formula.arrays.sympy_matrices import has_matrices
+
+        return has_matrices(self._tree)
+
+    def _write_arrays(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
+        if isinstance(self.formula, str):
+            return read_text(self.formula, builder, symbols)
+        from verifier.formula.arrays.sympy_matrices import read_matrices
+
+        return read_matrices(self._tree, builder, symbols)
+
+    @property
+    def _tree(self) -> Expr:
+        """The formula as a SymPy expression, where it is none as text."""
+        return self.formula.expression if isinstance(self.formula, Model) else self.formula
 
     def _program(self, target: Bound, inputs: UserInputs) -> Program:
         builder = FormulaBuilder()
         symbols = {name: builder.input(name) for name in target.inputs}
-        for name, value in inputs.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                symbols[name] = builder.constant(float(value))
+        symbols |= {name: builder.constant(value) for name, value in _numbers(inputs).items()}
         return builder.program(self._expression_node(builder, symbols))
 
     def _expression_node(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
-        if isinstance(self.formula, str):
-            return read_text(self.formula, builder, symbols)
+        if isinstance(self.formula, str) or self._is_of_arrays:
+            return self._write_arrays(builder, symbols)
         from verifier.program.sympy_form import read
 
-        tree: Expr = self.formula.expression if isinstance(self.formula, Model) else self.formula
+        tree = self._tree
         unknown = sorted(str(symbol) for symbol in tree.free_symbols if str(symbol) not in symbols)
         if unknown:
             raise InputError(
@@ -123,6 +150,15 @@ class ExpectedFunction:
                 "them"
             )
         return read(tree, builder, {symbol: symbols[str(symbol)] for symbol in tree.free_symbols})
+
+
+def _numbers(inputs: UserInputs) -> dict[str, float]:
+    """The inputs that are plain numbers."""
+    return {
+        name: float(value)
+        for name, value in inputs.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _with_reduction(

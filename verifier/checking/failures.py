@@ -48,7 +48,7 @@ def explain_failures(
     samplings: Sequence[Sampling],
     deadline: Deadline = Deadline.NEVER,
 ) -> CheckResult:
-    """The same result with the causes of what disagrees, notes, and a finding at the simplest
+    """The result `checked` with the causes of what disagrees, notes, and a finding at the simplest
     point where it does.
 
     `samplings` has one for each dtype in which a simpler point is to be looked for. Both searches

@@ -11,13 +11,14 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from verifier.capture.dtypes import dtype_named
-from verifier.capture.target.pytree import Complex, Leaf, leaves, nested, replaced
+from verifier.capture.target.pytree import Complex, Leaf, leaves, nested_value, with_leaves
+from verifier.capture.target.sparse_inputs import SparseInput
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
@@ -75,18 +76,18 @@ def between(low: complex, high: complex, shape: Sequence[int] = ()) -> Between |
 
 
 def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[str, UserValue]:
-    """The inputs at one point: tensors of `dtype` in the place of everything that is to be
-    drawn.
+    """The inputs at one point: tensors of `dtype` in the place of everything of `inputs` that is to
+    be drawn.
 
     Floating-point tensors that were given are cast to it, other tensors and constants stay as they
     are, and so does the nesting. Another `number` is another point; with the same `seed` and number
     it is the same one in every dtype, rounded.
 
-    >>> draw_inputs({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
-    {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
-
     Raises InputError where a tensor cannot be used, and where no number of the dtype lies between
     two ends.
+
+    >>> draw_inputs({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
+    {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
     """
     kind = dtype_named(dtype)
 
@@ -94,15 +95,15 @@ def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[
         if isinstance(leaf, Between):
             return _draw_tensor(leaf, kind, name, f"{seed} {number} {name}")
         if isinstance(leaf, np.ndarray):
-            return replaced(_tensor_of_array(name, leaf), name, at)
+            return with_leaves(_tensor_of_array(name, leaf), name, at)
         return _cast_tensor(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
 
-    return {name: replaced(value, name, at) for name, value in inputs.items()}
+    return {name: with_leaves(value, name, at) for name, value in inputs.items()}
 
 
 def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
-    """The dtypes of the floating-point tensors that were given, in their order; none where all
-    are drawn.
+    """The dtypes of the floating-point tensors among `inputs`, in their order; none where all are
+    drawn.
 
     >>> given_dtypes({"x": torch.ones(2), "y": between(0, 1)})
     ('float32',)
@@ -116,19 +117,18 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
 
 
 def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dict[str, UserValue]:
-    """The inputs that are written name=value, as behind `--input` in the shell.
+    """The inputs that are written name=value in `texts`, as behind `--input` in the shell.
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar, `z=-1-1j:1+1j`
-    a complex one;
-    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=true`,
-    `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and `names=list['a']`,
-    a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
+    a complex one; `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers;
+    `g=2`, `flag=true`, `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and
+    `names=list['a']`, a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
     `state.h=` those of a dictionary. `x=@text` is what `read_file` makes of the text.
+
+    Raises InputError for everything else.
 
     >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
-
-    Raises InputError for everything else.
     """
     flat: dict[str, UserValue] = {}
     for text in texts:
@@ -145,7 +145,7 @@ def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dic
             flat[name] = _parse_value(value, read_file)
         except InputError as error:
             raise error.located(f"--input {name}") from error
-    return nested(flat)
+    return nested_value(flat)
 
 
 def input_words(inputs_flat: UserInputs) -> list[str]:
@@ -299,16 +299,23 @@ def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
         ) from None
 
 
-def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _cast_sparse(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> SparseInput:
+    found = SparseInput.of(tensor, name)
+    return replace(found, values=found.values.to(dtype))
+
+
+def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor | SparseInput:
     if tensor.is_meta:
         raise InputError(
             f"input {name} has no numbers, as it is on the device meta: give one that has"
         )
-    if tensor.layout is not torch.strided:
+    if tensor.is_nested:
         raise InputError(
-            f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the "
-            "code"
+            f"input {name} is a nested tensor, and only plain ones are read: give its parts, or "
+            "pad it"
         )
+    if tensor.layout is not torch.strided:
+        return _cast_sparse(name, tensor, dtype)
     if tensor.ndim > MOST_AXES:
         raise InputError(f"input {name} has {tensor.ndim} axes: give at most {MOST_AXES}")
     tensor = tensor.detach()

@@ -27,7 +27,7 @@ _ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
 
 
 def target_name(target: str) -> str:
-    """What a target is called within a sentence: without its file or module.
+    """What a `target` is called within a sentence: without its file or module.
 
     >>> target_name("losses.py::focal"), target_name("package.losses:focal"), target_name("focal")
     ('focal', 'focal', 'focal')
@@ -38,7 +38,7 @@ def target_name(target: str) -> str:
 
 
 def component_of_part_name(name: str) -> str:
-    """The name of the component that a part belongs to, from the part's own.
+    """The name of the component that a part belongs to, from the part's own `name`.
 
     >>> component_of_part_name("x[3] w"), component_of_part_name("w")
     ('x w', 'w')
@@ -54,7 +54,8 @@ def component_name(part: Part) -> str:
 
 
 def component_title(name: str, quantity: str) -> str:
-    """A component as the row of a table calls it.
+    """A component as the row of a table calls it, by its `name` and its `quantity`: value, reverse,
+    forward or second.
 
     >>> component_title("p", "reverse"), component_title("value 1", "forward")
     ('p', 'forward 1')
@@ -67,10 +68,11 @@ def component_title(name: str, quantity: str) -> str:
 
 
 def place_text(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
-    """Where a number stands, and what the inputs are there.
+    """Where a number stands in the array of statements `part`, and what the inputs of `point` are
+    there; `index` has a place for each axis of the array, counted from 0.
 
-    They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is
-    taken by.
+    The inputs are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it
+    is taken by.
     """
     inputs = point.inputs if point else {}
     found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
@@ -103,7 +105,7 @@ def _element_text(name: str, index: tuple[int, ...], tensor: torch.Tensor | None
 
 
 def point_text(point: CheckPoint) -> str:
-    """The inputs of a point; of a large tensor only its shape."""
+    """The inputs of `point`; of a large tensor only its shape."""
     return ", ".join(f"{name} = {_tensor_text(tensor)}" for name, tensor in point.inputs.items())
 
 
@@ -124,7 +126,8 @@ def _number_text(tensor: torch.Tensor) -> str:
 
 
 def with_noun(count: int, what: str, several: str = "") -> str:
-    """A count with its noun; `several` is the plural where that is not the noun with an s.
+    """The number `count` with its noun `what`; `several` is the plural where that is not the noun
+    with an s.
 
     >>> with_noun(1, "point"), with_noun(4096, "point"), with_noun(2, "loss", "losses")
     ('1 point', '4,096 points', '2 losses')
@@ -132,10 +135,10 @@ def with_noun(count: int, what: str, several: str = "") -> str:
     return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
-def listed(words: Sequence[str], most: int = 6) -> str:
-    """The words in a sentence; of many the first, and how many more there are.
+def words_text(words: Sequence[str], most: int = 6) -> str:
+    """The `words` in a sentence; of more than `most` the first, and how many more there are.
 
-    >>> listed(["p"]), listed(["p", "q", "r"]), listed(["p", "q", "r"], most=1)
+    >>> words_text(["p"]), words_text(["p", "q", "r"]), words_text(["p", "q", "r"], most=1)
     ('p', 'p, q and r', 'p and 2 more')
     """
     shown = list(words) if len(words) <= most else [*words[:most], f"{len(words) - most} more"]
@@ -143,7 +146,7 @@ def listed(words: Sequence[str], most: int = 6) -> str:
 
 
 def digits_phrase(digits: float) -> str:
-    """How many digits agree, in words.
+    """How many decimal `digits` agree, in words; a fraction of a digit is left out.
 
     >>> digits_phrase(0.3), digits_phrase(1.9), digits_phrase(6.9)
     ('no digit agrees', '1 digit agrees', '6 digits agree')

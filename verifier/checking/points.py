@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
-from verifier.capture.target import Bound, By, bound, tried
+from verifier.capture.target import Bound, By, bound, run_once
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense, to_float64
 from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
@@ -122,7 +122,7 @@ class Sampling:
             self.at(inputs, kind, self.start + 1 + place)
             for place, (kind, inputs) in enumerate(self._points())
         ]
-        runs = [tried(trial.bound, deadline) for trial in found]
+        runs = [run_once(trial.bound, deadline) for trial in found]
         first = runs[0].gradients
         found[0] = replace(found[0], beside=self._inputs_beside(found), first_call=first)
         return TrialsAsked(tuple(found), runs[0].overwritten, runs[0].changed)
@@ -144,7 +144,7 @@ class Sampling:
                 break
             edge = self.at(inputs, "edge", number + len(found))
             try:
-                tried(edge.bound, deadline)
+                run_once(edge.bound, deadline)
             except InputError as error:
                 refused[error.sentence] = None
                 continue

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from verifier.capture.target.pytree import leaves, replaced
+from verifier.capture.target.pytree import leaves, with_leaves
 from verifier.checking.check_result import CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
+from verifier.process.setting import settings_of
 from verifier.process.values import UserFunction, UserInputs
 
 MOST_NUMBERS = 64
@@ -25,7 +26,8 @@ def replay_command(
     expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that makes a check again; None where only Python can.
+    """The command that checks `target` again with these `inputs`, what is `expected` and the
+    `settings`; None where only Python can.
 
     That is so for code without a name of its own in a file, for a formula or a reference that is no
     text, and for tensors of more than MOST_NUMBERS numbers.
@@ -49,8 +51,10 @@ def replay_command_at(
     expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that checks at one point: `point` has the flat inputs that were drawn."""
-    chosen = {name: replaced(value, name, point.get) for name, value in inputs.items()}
+    """The command that checks `target` at one `point`, which has the flat inputs that were drawn.
+    `inputs`, `expected` and `settings` are those of the check. None where only Python can.
+    """
+    chosen = {name: with_leaves(value, name, point.get) for name, value in inputs.items()}
     return replay_command(target, chosen, expected, settings)
 
 
@@ -95,34 +99,20 @@ def _input_words(inputs: UserInputs) -> Iterator[str]:
                 "--input",
                 f"{name}={value.low!r}:{value.high!r}{':' + shape if shape else ''}",
             )
-        elif isinstance(value, torch.Tensor) and value.numel() > MOST_NUMBERS:
+        elif isinstance(value, torch.Tensor) and _is_untypable(value):
             raise _UntypableError
         else:
             yield from input_words({name: value})
 
 
+def _is_untypable(tensor: torch.Tensor) -> bool:
+    return tensor.layout is not torch.strided or tensor.numel() > MOST_NUMBERS
+
+
 def _setting_words(settings: CheckSettings) -> Iterator[str]:
+    """The dtypes, and what is not as usual."""
     standard = CheckSettings()
-    for dtype in settings.dtypes:
-        yield from ("--dtype", dtype)
-    for name in ("points", "seed", "digits", "timeout"):
+    for name, setting in settings_of(CheckSettings).items():
         value = getattr(settings, name)
         if value != getattr(standard, name):
-            yield from (f"--{name}", str(value))
-    for name in settings.without:
-        yield from ("--without", name)
-    for option, names in (("--wrt", settings.wrt), ("--not-wrt", settings.not_wrt)):
-        if names:
-            yield from (option, ",".join(names))
-    if settings.state is not None:
-        yield from ("--state", str(settings.state))
-    yield from _flags(settings)
-
-
-def _flags(settings: CheckSettings) -> Iterator[str]:
-    if settings.effort != CheckSettings.effort:
-        yield f"--{settings.effort}"
-    if settings.train:
-        yield "--train"
-    if settings.honour_detach:
-        yield "--honour-detach"
+            yield from setting.words(name, value)

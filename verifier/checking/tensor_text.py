@@ -14,15 +14,16 @@ The text is parsed, never evaluated.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 
 from verifier.capture.to_numpy import dense
 from verifier.errors import InputError
+from verifier.process.values import UserValue
 
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 _COMPLEX = re.compile(r"[0-9.eE+\-infaj]+")
@@ -31,7 +32,7 @@ _SHAPE = re.compile(r"[0-9]{1,9}(?:x[0-9]{1,9})*")
 _TENSOR = re.compile(
     r"(?P<kind>[a-z]*)(?:\((?P<scalar>[^()]*)\)|(?P<rows>\[.*\])(?::(?P<shape>.*))?)", re.DOTALL
 )
-_TOKEN = re.compile(r"[\[\],]|[^\[\],]+")
+_PIECE = re.compile(r"[^\[\],\s][^\[\],]*")
 _DEEPEST = 32
 """Axes of a tensor that is typed; text with more brackets is a mistake."""
 
@@ -127,10 +128,16 @@ def read_tensor(text: str) -> torch.Tensor:
     dtype, read = _READ[kind]
     if found["rows"] is None:
         return torch.tensor(read(found["scalar"].strip()), dtype=dtype)
-    rows = _Rows(text, read)
-    for token in _TOKEN.findall(found["rows"]):
-        rows.take(token.strip())
-    tensor = torch.tensor(rows.numbers, dtype=dtype).reshape(rows.shape)
+    # As text, since JSON's own numbers know neither inf nor 1+2j, and 2 is not 2.0.
+    quoted = _PIECE.sub(lambda piece: json.dumps(piece.group().strip()), found["rows"])
+    try:
+        rows = json.loads(quoted)
+        shape = _shape_of(rows)
+    except (ValueError, RecursionError):
+        raise _malformed_rows_error(text) from None
+    if len(shape) > _DEEPEST:
+        raise _malformed_rows_error(text)
+    tensor = torch.tensor(_read_rows(rows, read), dtype=dtype).reshape(shape)
     return tensor if found["shape"] is None else _reshape(tensor, read_shape(found["shape"]))
 
 
@@ -170,64 +177,17 @@ _READ: dict[str, tuple[torch.dtype, Callable[[str], complex]]] = {
 }
 
 
-@dataclass
-class _Rows:
-    """The numbers between brackets, token by token."""
+def _read_rows(rows: UserValue, read: Callable[[str], complex]) -> UserValue:
+    return [_read_rows(row, read) for row in rows] if isinstance(rows, list) else read(rows)
 
-    text: str
-    read: Callable[[str], complex]
-    numbers: list[complex] = field(default_factory=list)
-    _counts: list[int] = field(default_factory=list)
-    """Of the brackets that are open, how many parts each has so far."""
-    _sizes: dict[int, int] = field(default_factory=dict)
-    """By depth, how many parts a bracket has that is closed."""
-    _depths: set[int] = field(default_factory=set)
-    """How many brackets stand around numbers."""
-    _before: str = ""
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Once all is read. Raises InputError where something is still open."""
-        self._allow(not self._counts and self._depths <= {len(self._sizes)})
-        return tuple(size for _, size in sorted(self._sizes.items()))
-
-    def take(self, token: str) -> None:
-        """Raises InputError where the token cannot stand here."""
-        if token:
-            self._allow(
-                self._before in ("", "[", ",")
-                if token not in ("]", ",")
-                else self._before not in ("", ",")
-            )
-            {"[": self._open, "]": self._close, ",": self._comma}.get(token, self._number)(token)
-            self._before = token
-
-    def _allow(self, fits: bool) -> None:
-        if not fits:
-            raise _malformed_rows_error(self.text)
-
-    def _open(self, token: str) -> None:
-        self._allow(bool(self._counts) == bool(self._before) and len(self._counts) < _DEEPEST)
-        self._part()
-        self._counts.append(0)
-
-    def _close(self, token: str) -> None:
-        depth = len(self._counts) - 1
-        self._allow(depth >= 0)
-        count = self._counts.pop()
-        self._allow(self._sizes.setdefault(depth, count) == count)
-
-    def _comma(self, token: str) -> None:
-        self._allow(bool(self._counts) and self._before != "[")
-
-    def _number(self, token: str) -> None:
-        self._part()
-        self._depths.add(len(self._counts))
-        self.numbers.append(self.read(token))
-
-    def _part(self) -> None:
-        if self._counts:
-            self._counts[-1] += 1
+def _shape_of(rows: UserValue) -> tuple[int, ...]:
+    """The sizes of rows in rows. Raises ValueError where they are not of one shape."""
+    if not isinstance(rows, list):
+        return ()
+    shapes = set(map(_shape_of, rows)) or {()}
+    (shape,) = shapes
+    return (len(rows), *shape)
 
 
 def _malformed_rows_error(text: str) -> InputError:

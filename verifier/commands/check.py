@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from verifier.capture.target import callable_of, name_of, prepared
-from verifier.capture.target.dry_run import raised
+from verifier.capture.target import callable_of, name_of, prepared_target
+from verifier.capture.target.dry_run import user_code_error
 from verifier.checking import defaults
 from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
@@ -20,7 +20,6 @@ from verifier.checking.inputs import given_dtypes
 from verifier.checking.labels import target_name
 from verifier.checking.points import EdgeTrials, Request, Sampling
 from verifier.checking.replay_command import replay_command, replay_command_at
-from verifier.checking.settings import EFFORTS, LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.checking.variants.quantities import ForwardCheck, SecondOrderCheck
 from verifier.errors import InputError
@@ -33,7 +32,6 @@ from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import changed_state_names, isolate
 from verifier.process.timeout import user_frames
 from verifier.process.values import Options, UserFunction, UserInputs, UserValue
-from verifier.process.workers.resource_limits import LONGEST
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
 from verifier.reporting.content.check_tables import check_named
@@ -67,11 +65,10 @@ def check(
 
     What is right is said by a `formula` (text, SymPy, a Model) with its `reduction` (none, sum,
     mean), by a `reference`, a plain version whose forward is read, or by nothing: then it is the
-    target's own forward. `settings` are those of CheckSettings: dtypes, points, seed, without,
-    digits, timeout, honour_detach, wrt, not_wrt, state, train. `keep_going` is asked before each
-    step, with the numbers of steps done and planned; the check ends where it says no. The code is
-    run in this process: what it does to the process is done, and the time limit holds between two
-    steps only.
+    target's own forward. `settings` are the fields of `verifier.checking.settings.CheckSettings`.
+    `keep_going` is asked before each step, with the numbers of steps done and planned; the check
+    ends where it says no. The code is run in this process: what it does to the process is done, and
+    the time limit holds between two steps only.
 
     Raises InputError for what cannot be used: a target that raises, exits or returns no tensor,
     inputs that do not fit, a forward that cannot be read where neither formula nor reference is
@@ -107,7 +104,7 @@ def check_watched(
     chosen = _check_settings(inputs, settings)
     code = expected.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
-    code = prepared(target_name(name), code, chosen.state, chosen.train)
+    code = prepared_target(target_name(name), code, chosen.state, chosen.train)
     check_ = _RunningCheck(name, Request(code, inputs, expected, chosen), watcher)
     try:
         with limit_search_time():
@@ -118,7 +115,7 @@ def check_watched(
         # The code ends the program, or raises where it did not before.
         if isinstance(error, Exception) and not user_frames(error):
             raise
-        raise raised(target_name(name), error) from error
+        raise user_code_error(target_name(name), error) from error
     report = CheckReport(_add_replay_command(target, inputs, expected, checked))
     defaults.current_defaults().reports(report)
     return report
@@ -187,43 +184,19 @@ def _check_settings(inputs: UserInputs, given: Options) -> CheckSettings:
                 f"check has no setting {name!r}: it has "
                 f"{', '.join(CheckSettings.__dataclass_fields__)}"
             )
-    dtypes = known.pop("dtypes", None) or standing.dtypes or given_dtypes(inputs) or DTYPES
-    dtypes = tuple(dict.fromkeys([dtypes] if isinstance(dtypes, str) else dtypes))
+    settings = CheckSettings(**{"points": standing.points, "seed": standing.seed, **known})
+    dtypes = settings.dtypes or standing.dtypes or given_dtypes(inputs) or DTYPES
     for dtype in dtypes:
         if dtype not in CODE_FORMATS:
             raise InputError(
                 f"{dtype!r} is not a dtype that is judged: there is {', '.join(CODE_FORMATS)}"
             )
-    settings = CheckSettings(
-        dtypes,
-        points=known.pop("points", None) or standing.points or CheckSettings.points,
-        seed=known.pop("seed", standing.seed or CheckSettings.seed),
-        without=_checks_left_out(known.pop("without", ())),
-        **known,
-    )
-    if settings.effort not in EFFORTS:
-        raise InputError(f"there is no effort {settings.effort!r}: there is {', '.join(EFFORTS)}")
-    for name, least, most in (("points", 1, MOST_POINTS), ("seed", 0, LARGEST_SEED)):
-        number = getattr(settings, name)
-        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
-            raise InputError(f"{name} is {number!r}: give a whole number from {least} to {most:,}")
-    for name, greatest in (("digits", MOST_DIGITS), ("timeout", LONGEST)):
-        number = getattr(settings, name)
-        if number is not None and not (isinstance(number, int | float) and 0 < number <= greatest):
-            raise InputError(
-                f"{name} is {number!r}: give a number above 0, at most {greatest:,.0f}"
-            )
-    return settings
-
-
-def _checks_left_out(names: str | Sequence[str]) -> tuple[str, ...]:
-    chosen = (names,) if isinstance(names, str) else tuple(names)
-    for name in chosen:
+    for name in settings.without:
         if name not in NAMES:
             raise InputError(
                 f"there is no check {name!r} to leave out: there is {', '.join(NAMES)}"
             )
-    return chosen
+    return replace(settings, dtypes=tuple(dict.fromkeys(dtypes)))
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,16 @@ def explain(
             f"explain takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
             "gallery"
         )
+    if data is not None:
+        model = model.with_data(data)
+    if not model.is_scalar:
+        raise InputError(
+            f"model {model.name} has arrays, and explain takes a step apart number by number: "
+            "verifier show writes its gradient, and verifier train judges every entry"
+        )
     chosen = settings_for(model, settings)
     point = round_point(model, at or {}, chosen.format)
-    given = model.data if data is None else data
+    given = model.data
     if given is None and model.columns and all(name in point for name in model.columns):
         given = {name: [point[name]] for name in model.columns}
     own = witness or Autograd()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import StringIO
+from typing import Literal, TypedDict
 
 from verifier.explaining.lessons.as_html import lesson_page
 from verifier.explaining.lessons.as_text import lesson_content
@@ -30,8 +31,44 @@ from verifier.process.values import Facts, UserValue
 from verifier.reporting.base_report import BaseReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.detail import Detail
-from verifier.reporting.data.document_head import head
-from verifier.reporting.data.training_json import clean
+from verifier.reporting.data.document import FORMAT, Head, json_object, versions
+
+
+class LessonName(TypedDict):
+    """Which lesson, in which language."""
+
+    number: int
+    name: str
+    title: str
+    language: str
+
+
+class ClaimDocument(TypedDict):
+    """A figure of the text, and what a run has just measured."""
+
+    quantity: str
+    value: float
+    measured: float
+    command: str
+    """The command that gives it."""
+    json: str | None
+    """Where it stands in the JSON of that command."""
+    digits: int | None
+    """To so many significant digits; null is to the last bit."""
+    holds: bool
+    """Whether what was measured is the figure."""
+
+
+class LessonDocument(Head):
+    """A lesson's claims."""
+
+    command: Literal["lesson"]
+    replay: str
+    """The command that shows it again."""
+    lesson: LessonName
+    ok: bool
+    """Whether every claim holds."""
+    claims: list[ClaimDocument]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,25 +116,39 @@ class Lesson(BaseReport):
     @isolate
     def to_json(self) -> Facts:
         """The claims in the format `verifier/1`, in JSON's own types."""
-        claims = [
-            {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds}
-            for checked in self.claims
-        ]
-        script = {"number": self.script.number, "name": self.script.name, "title": self.title}
-        cleaned: Facts = clean(
-            {
-                **head("lesson"),
-                "replay": self.script.command,
-                "lesson": {**script, "language": self.script.language},
-                "ok": self.ok,
-                "claims": claims,
-            }
-        )
-        return cleaned
+        script = self.script
+        document: LessonDocument = {
+            "format": FORMAT,
+            "command": "lesson",
+            "versions": versions(),
+            "replay": script.command,
+            "lesson": {
+                "number": script.number,
+                "name": script.name,
+                "title": script.title,
+                "language": script.language,
+            },
+            "ok": self.ok,
+            "claims": [_claim_document(checked) for checked in self.claims],
+        }
+        return json_object(document)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
         """The text, the code with what it printed, and the claims."""
         return lesson_content(self.script, self.parts)
+
+
+def _claim_document(checked: ClaimResult) -> ClaimDocument:
+    claim = checked.claim
+    return {
+        "quantity": claim.quantity,
+        "value": claim.value,
+        "measured": checked.measured,
+        "command": claim.command,
+        "json": claim.json,
+        "digits": claim.digits,
+        "holds": checked.holds,
+    }
 
 
 def lesson(name: str, language: str = "en") -> Lesson:

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -23,8 +24,7 @@ from verifier.reporting.content.blocks import (
     Verdict,
 )
 from verifier.reporting.content.detail import Detail
-from verifier.reporting.data.document_head import head
-from verifier.reporting.data.training_json import clean
+from verifier.reporting.data.document import FORMAT, Head, json_object, versions
 from verifier.reporting.html.page import Page, how_it_was_made
 from verifier.testing.causes_table import NO_CAUSE, Naming, naming_table, namings
 from verifier.testing.causes_trial import CauseResult
@@ -34,6 +34,34 @@ from verifier.training.runner import always
 
 FAILURES = 100
 """At most so many are listed on a page."""
+
+
+class TrialSettings(TypedDict):
+    """Which trials."""
+
+    seed: int
+    quick: bool
+
+
+class TrialsDocument(Head):
+    """The judge on trial."""
+
+    command: Literal["selftest"]
+    settings: TrialSettings
+    ok: bool
+    """Whether the exit code is 0."""
+    partial: bool
+    """Whether it was interrupted."""
+    planted: list[LieResult]
+    honest: list[HonestResult]
+    missed: list[LieResult]
+    """The mistakes that had to be found and were not."""
+    false_alarms: list[HonestResult]
+    """The honest code of which something was refused."""
+    causes: NotRequired[list[Naming]]
+    """How often each cause was named in random formulas; the empty cause is that of honest code."""
+    accused: NotRequired[list[CauseResult]]
+    """Mistakes in random formulas, and the causes that were named."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +124,23 @@ class Trials(PageReport):
         return 130 if self._is_partial else int(self._is_failure)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All results in the format `verifier/1`."""
-        document: dict[str, Any] = clean(
-            {
-                **head("selftest"),
-                "settings": {"seed": self.seed, "quick": self.quick},
-                "ok": self.ok,
-                "partial": self._is_partial,
-                "planted": [asdict(one) for one in self.planted],
-                "honest": [asdict(one) for one in self.acquitted],
-                "missed": [asdict(one) for one in self.missed],
-                "false_alarms": [asdict(one) for one in self.false_alarms],
-                "causes": [asdict(row) for row in self.namings],
-                "accused": [asdict(one) for one in self.results if isinstance(one, CauseResult)],
-            }
-        )
-        return document
+        document: TrialsDocument = {
+            "format": FORMAT,
+            "command": "selftest",
+            "versions": versions(),
+            "settings": {"seed": self.seed, "quick": self.quick},
+            "ok": self.ok,
+            "partial": self._is_partial,
+            "planted": self.planted,
+            "honest": self.acquitted,
+            "missed": self.missed,
+            "false_alarms": self.false_alarms,
+            "causes": self.namings,
+            "accused": [one for one in self.results if isinstance(one, CauseResult)],
+        }
+        return json_object(document)
 
     @property
     def _is_partial(self) -> bool:

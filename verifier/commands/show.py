@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verifier.capture.code_at_point import Statements, Subject
 from verifier.capture.joint_graph import NotReadableError
-from verifier.capture.target import bound, callable_of, tried
+from verifier.capture.target import bound, callable_of, run_once
 from verifier.checking.inputs import draw_inputs, given_dtypes
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
@@ -30,7 +30,7 @@ def read_forward(target: UserFunction | str, inputs: UserInputs) -> list[str]:
     code = callable_of(target)
     dtype = (*given_dtypes(inputs), "float64")[0]
     here = bound(code, draw_inputs(inputs, dtype, 0, 1), dtype)
-    names = tried(here).results
+    names = run_once(here).results
     statements = Statements(Subject(here.code, here.inputs, here.wanted))
     builder = Builder()
     try:

@@ -6,18 +6,21 @@ Options are JSON's own types; `send` takes the report, and `interruption` says w
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from verifier.errors import InputError, printable
+from verifier.operations.number_text import short
 from verifier.process.deadline import Deadline, SupervisedDeadline
+from verifier.process.internal_errors import InternalErrors
 from verifier.process.values import UserValue
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 from verifier.process.workers.task import Interruption, Send
@@ -212,13 +215,13 @@ def train_all_task(
     settings: Mapping[str, UserValue],
     forms: dict[str, UserValue],
 ) -> None:
-    """The gallery is trained, for one table."""
+    """The models of the gallery that bring their data are trained, for one table."""
     from verifier.commands.train_all import train_all
-    from verifier.formula.gallery import gallery
+    from verifier.formula.gallery import with_own_data
 
     going = _ProgressSender(send, interruption)
     with redirect_stdout(sys.stderr):
-        models = gallery().values()
+        models = with_own_data()
         going.refuse_if_interrupted()
         summary = train_all(models, keep_going=going, **settings)
     send(Published(render(summary, Forms.of(forms))))
@@ -330,6 +333,14 @@ def _own_exit_code(report: CheckReport) -> tuple[int, dict[str, UserValue]]:
     return report.exit_code, {}
 
 
+def _note_on(report: CheckReport) -> str:
+    """What a check came to so far, for a person."""
+    ratios = [one.worst_ratio for one in report.tally.components]
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    worst = f", worst error / allowed {short(max(known))}" if known else ""
+    return f"{report.outcome.value} so far{worst}"
+
+
 class _CheckWatcher:
     """Sends what a check finds as it goes on, so that it is known however the check ends."""
 
@@ -368,6 +379,8 @@ class _CheckWatcher:
     def finish(self, report: CheckReport) -> None:
         """Send the report."""
         started = monotonic()
+        # A note that cannot be made must not cost the verdict.
+        self._going.note = InternalErrors().run("progress", partial(_note_on, report), "")
         code, facts = self._settle(report)
         facts = {"outcome": report.outcome.value, **facts, "failed": list(report.checked.failed)}
         self._send(Published(replace(render(report, self._forms, facts), exit_code=code)))

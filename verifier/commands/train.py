@@ -39,16 +39,17 @@ def train(
 
     The `settings` are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the
     list of parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a
-    step, or "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on,
-    whose loss is reported in the end). What is not given is taken from `model`, then from DEFAULTS.
+    step, or "all"), shuffle, seed, hold_out (the fraction of the rows that is not trained on, whose
+    loss is reported in the end) and judge_every (each so many steps one is judged). What is not
+    given is taken from `model`, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
-    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings
-    predict in the end. `witness` states the gradients in place of `loss.backward()`.
-    `third_opinion` adds finite differences at the steps that are kept. With `stop_on_failure` the
-    run ends at the first step that disagrees. `keep_going` is asked before each step, with the
-    numbers of those done and planned; its False ends the run, and the report is marked as partial.
-    `on_judged` is called with the steps as they are judged, many at once.
+    data frame of pandas or polars, a torch dataset, or a function that returns one. `predict` lists
+    inputs at which both trainings predict in the end. `witness` states the gradients in place of
+    `loss.backward()`. `third_opinion` adds finite differences at the steps that are kept. With
+    `stop_on_failure` the run ends at the first step that disagrees. `keep_going` is asked before
+    each step, with the numbers of those done and planned; its False ends the run, and the report is
+    marked as partial. `on_judged` is called with the steps as they are judged, many at once.
 
     Raises InputError for data, settings and inputs that do not fit.
 
@@ -62,11 +63,13 @@ def train(
             f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
             "gallery"
         )
+    if data is not None:
+        model = model.with_data(data)
     chosen = settings_for(model, settings)
     points = [check_prediction_point(model, point, chosen.format) for point in predict]
     findings = train_model(
         model,
-        model.data if data is None else data,
+        model.data,
         chosen,
         witness or Autograd(),
         points=points,

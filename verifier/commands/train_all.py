@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from verifier.checking.labels import with_noun
 from verifier.commands.train import train
@@ -14,6 +14,7 @@ from verifier.formula.model import Model
 from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     Blank,
@@ -23,14 +24,25 @@ from verifier.reporting.content.blocks import (
     Verdict,
     sentences_of,
 )
-from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known_or_dash, ratio
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
-from verifier.reporting.data.document_head import head
+from verifier.reporting.data.document import FORMAT, Head, json_object, versions
+from verifier.reporting.data.training_json import TrainingDocument
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.training import parameter_table
 from verifier.reporting.training_report import Report
 from verifier.training.runner import always
+
+
+class SummaryDocument(Head):
+    """Several trainings: train --all."""
+
+    command: Literal["train"]
+    outcome: Outcome
+    ok: bool
+    """Whether the exit code is 0."""
+    reports: list[TrainingDocument]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -57,14 +69,17 @@ class Summary(PageReport):
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All reports in one document of the format `verifier/1`."""
-        return {
-            **head("train"),
-            "outcome": self.outcome.value,
+        document: SummaryDocument = {
+            "format": FORMAT,
+            "command": "train",
+            "versions": versions(),
+            "outcome": self.outcome,
             "ok": self.ok,
-            "reports": [report.to_json() for report in self.reports],
+            "reports": [report.document for report in self.reports],
         }
+        return json_object(document)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
         """The verdict, and a row for each model; the same at any `detail`."""
@@ -134,7 +149,9 @@ def _other(report: Report) -> str:
 
 def _least_digits(report: Report) -> str:
     digits = [component.least_digits for component in report.components]
-    return known(abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f")
+    return known_or_dash(
+        abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f"
+    )
 
 
 def _worst_ratio(report: Report) -> str:

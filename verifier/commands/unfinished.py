@@ -7,14 +7,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from markupsafe import escape
 
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.data.document_head import head
+from verifier.reporting.data.document import FORMAT, ExitCode, Head, versions
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown import code, escaped
+from verifier.reporting.text.markdown import code, escaped_text
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""
@@ -30,6 +31,27 @@ _HEADINGS = {
 }
 
 
+class Early(TypedDict):
+    """How what was not judged to its end came to an end."""
+
+    ok: Literal[False]
+    exit_code: ExitCode
+    partial: Literal[True]
+    reason: str
+    """A sentence."""
+
+
+class UnfinishedDocument(Head, Early):
+    """Nothing was decided: what was to be judged could not be used, or ended the process."""
+
+    command: Annotated[str, Literal["train", "check", "explain", "show", "lesson", "selftest"]]
+    target: NotRequired[str]
+    """What was to be judged, as it was typed."""
+    outcome: None
+    internal_errors: list[str]
+    """The tracebacks of errors of verifier's own."""
+
+
 def exit_code_of(ending: Ending) -> int:
     """The exit code of a task that ended so.
 
@@ -43,7 +65,7 @@ def exit_code_of(ending: Ending) -> int:
     return _CODES.get(ending.end, 2)
 
 
-def sentence_of(ending: Ending) -> str:
+def ending_sentence(ending: Ending) -> str:
     """Why it goes no further, and whether anything was decided."""
     before = "" if ending.report is None else "; the report has what was decided before"
     return f"{ending.sentence}{before}"
@@ -92,7 +114,7 @@ def complete_forms(
 
 
 def _unfinished_markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
-    title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
+    title = f"❌ **{_HEADINGS[ending.end]}** {escaped_text(ending.sentence)}"
     if "markdown" in known.forms:
         return f"{title}\n\n{known.forms['markdown']}"
     return "\n\n".join([title, *map(code, subject.values())])
@@ -104,9 +126,10 @@ def _unfinished_json(
     if "json" in known.forms:
         document = json.loads(known.forms["json"])
     else:
-        document = {**head(command), **subject, "outcome": None}
+        begun = {"format": FORMAT, "command": command, "versions": versions()}
+        document = {**begun, **subject, "outcome": None}
     errors = [*document.get("internal_errors", ()), *filter(None, [ending.traceback])]
-    end = {"ok": False, "exit_code": code_, "partial": True, "reason": ending.sentence}
+    end: Early = {"ok": False, "exit_code": code_, "partial": True, "reason": ending.sentence}
     return json_text({**document, **end, "internal_errors": errors})
 
 

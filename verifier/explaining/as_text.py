@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import with_noun, words_text
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.explained_step import Edge, ExplainedStep, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
@@ -340,9 +340,9 @@ def verdict_of(explanation: ExplainedStep) -> str:
         return f"The loss and {gradients} agree {at}; {numbers}"
     named = [name for name, one in judged.items() if one.outcome is explanation.outcome]
     if explanation.outcome is Outcome.DISAGREES:
-        which = f" of {listed(named)}" if named else ""
+        which = f" of {words_text(named)}" if named else ""
         return f"Rounding does not explain what autograd stated{which} {at}; {numbers}"
-    return f"Nothing disagrees {at}, but {listed(named)} could not be decided; {numbers}"
+    return f"Nothing disagrees {at}, but {words_text(named)} could not be decided; {numbers}"
 
 
 def _all_numbers(node: Node) -> list[Comparison]:

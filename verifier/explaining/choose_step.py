@@ -32,9 +32,10 @@ class StepContext:
 
 
 def round_point(model: Model, at: Mapping[str, float], format: Format) -> dict[str, float]:
-    """The values rounded to the format.
+    """The values of `at`, by name, rounded to `format`.
 
-    Raises InputError for names that there are not, and for numbers that do not fit.
+    `model` says which names there are. Raises InputError for others, and for numbers that do not
+    fit.
     """
     names = (*model.columns, *model.start)
     for name, value in at.items():
@@ -46,7 +47,7 @@ def round_point(model: Model, at: Mapping[str, float], format: Format) -> dict[s
 
 
 def advance_to_step(run: Run, point: Mapping[str, float], step: int | None) -> StepContext:
-    """Bring the training to that step, and put the point's parameters in place.
+    """Bring the training `run` to that `step`, and put the point's parameters in place.
 
     `point` has data and parameters by name; `step` is counted from 1, None where the point chooses
     it. Raises InputError for a step that there is not, and for data of which a column is missing.
@@ -68,7 +69,9 @@ def advance_to_step(run: Run, point: Mapping[str, float], step: int | None) -> S
 
 
 def step_of_training(run: Run, number: int, epoch: int, rows: Rows) -> StepContext:
-    """That step of a training which stands before it, with the rows that are its own."""
+    """The step `number`, counted from 1, of the training `run`, which stands before it: in that
+    `epoch`, with the `rows` that are the step's own.
+    """
     row = rows if isinstance(rows, int) else None
     chosen = [_step_sentence(run, number, {}, None, asked=True), _parameters_sentence(number)]
     return StepContext(number, epoch, row, _columns_of_rows(run, rows), "; ".join(chosen))

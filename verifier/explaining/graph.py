@@ -18,7 +18,7 @@ from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.formula_gradient import Adjoints, adjoints, differentiate
+from verifier.program.gradients.formula_gradient import Adjoints, adjoints, differentiate
 from verifier.program.program import BATCH, CONDITIONS, CONSTANT, INPUT, Program, Shape
 from verifier.program.sympy_form import expressions
 
@@ -195,7 +195,8 @@ class Graph:
 
 
 def graph_of(model: Model, rows: int | None) -> Graph:
-    """The graph of what torch computes for one sample, or for a batch of so many rows.
+    """The graph of what torch computes in `model` for one sample, where `rows` is None, or for a
+    batch of so many rows.
 
     Raises InputError where the model's formula cannot be used.
     """

@@ -9,13 +9,19 @@ from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
+from verifier.program.pretty import readback
+from verifier.program.program import ROWS
+from verifier.program.shapes import shape_text
 from verifier.training.data import read_columns
-from verifier.training.optimizers import torch_optimizer_name
+from verifier.training.optimizers import torch_optimizer_name, torch_optimizer_options
 from verifier.training.runner import Settings
 
 
 def formulas(model: Model) -> Iterator[str]:
     """The prediction, the loss and the gradient in the order of their author."""
+    if not model.is_scalar:
+        yield from _of_arrays(model)
+        return
     yield f"{model.name}({model.signature})"
     prediction, loss = model.program.outputs[0], model.program.outputs[-1]
     yield f"  prediction  {_as_written(model, prediction, lambda: model.expression)}"
@@ -24,6 +30,28 @@ def formulas(model: Model) -> Iterator[str]:
     width = max(map(len, model.parameters))
     for name, derivative in model.gradient.items():
         yield f"    {name:<{width}}  {model.order.text(derivative)}"
+
+
+def _of_arrays(model: Model) -> Iterator[str]:
+    """The same with matrices; as the author wrote it where the algebra has no form for it."""
+    yield f"{model.name}({', '.join([*model.inputs, '*', *model.start])})"
+    columns = {name: (ROWS, *shape) for name, shape in model.row_shapes.items()}
+    for kind, shapes in (("data", columns), ("parameters", model.shapes)):
+        if shapes:
+            listed = ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
+            yield f"  {kind:<10}  {listed}"
+    yield ""
+    try:
+        form = model.closed_form
+    except InputError as error:
+        prediction, loss = readback(model.program).split("\n")
+        yield f"  prediction  {prediction}"
+        yield f"  loss        {loss}"
+        yield f"  The gradient is not shown in closed form: {error.sentence}."
+        return
+    for equation in form.text():
+        yield from (f"  {line}" for line in equation.splitlines())
+    yield from ["", *(f"  {sentence}" for sentence in form.legend)] if form.legend else []
 
 
 def _as_written(model: Model, output: int, by_sympy: Callable[[], object]) -> str:
@@ -127,7 +155,9 @@ def _optimizer(model: Model, settings: Settings) -> Iterator[str]:
     if _own_update(settings):
         return
     name = torch_optimizer_name(settings.optimizer)
-    yield f"optimizer = torch.optim.{name}([{', '.join(model.parameters)}], lr={settings.lr!r})"
+    options = torch_optimizer_options(str(settings.optimizer))
+    parameters = ", ".join(model.parameters)
+    yield f"optimizer = torch.optim.{name}([{parameters}], lr={settings.lr!r}{options})"
 
 
 def _own_update(settings: Settings) -> bool:

@@ -16,7 +16,7 @@ from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Comparison
 from verifier.operations.arrays import Floats
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.formula_gradient import adjoints
+from verifier.program.gradients.formula_gradient import adjoints
 from verifier.program.program import INPUT, Program, evaluate
 from verifier.training.runner import Settings
 from verifier.witnesses import Arguments, evaluate_in_floats

@@ -27,8 +27,8 @@ NUMBERS = 9_000
 
 
 def chosen_steps(shown: ExplainedStep, total: int) -> list[int]:
-    """The steps of a training of so many that have a position: evenly spread, the first, the last
-    and the shown one among them.
+    """The steps that have a position, of a training of `total` steps: evenly spread, the first, the
+    last and the one that is `shown` among them.
     """
     numbers = sum(map(_numbers_of_node, shown.nodes))
     count = max(2, min(total, STEPS - 1, NUMBERS // max(1, numbers)))

@@ -61,10 +61,10 @@ class _Watcher:
 def observe_step(
     training: AutogradTraining, graph: Graph, sample: Mapping[str, Floats]
 ) -> ObservedStep:
-    """Run one step up to its update: forward with every tensor seen, then the witness's
-    backward.
+    """Run one step of `training` up to its update: forward with every tensor of `graph` seen, then
+    the witness's backward.
 
-    `sample` has a float64 array for each column, an entry a row.
+    `sample` has a float64 array for each column, of shape (rows,).
     """
     parameters = training.parameters
     like = next(iter(parameters.values()))

@@ -25,9 +25,9 @@ from verifier.process.values import UserFunction
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
 from verifier.program.evaluation.balls import EnclosingArithmetic
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
+from verifier.program.gradients.reverse_mode import local_derivative
 from verifier.program.program import Program, evaluate
-from verifier.program.reverse_mode import local_derivative
 from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 

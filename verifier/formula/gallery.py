@@ -12,7 +12,8 @@ from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
-from verifier.formula.gallery_files import gallery_files, gallery_folder
+from verifier.formula.data_source import is_function
+from verifier.formula.gallery_files import gallery_files
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
 from verifier.process.imports import quiet_imports
@@ -28,6 +29,13 @@ def gallery() -> dict[str, Model]:
         for path in gallery_files()
         for model in _models_in(path, lambda name: name).values()
     }
+
+
+def with_own_data() -> list[Model]:
+    """The models of the gallery whose data lies in their files; that of the others needs a package
+    that has it.
+    """
+    return [model for model in gallery().values() if not is_function(model.data_source)]
 
 
 def group_by_loss(models: Iterable[Model]) -> dict[str, list[Model]]:
@@ -58,9 +66,9 @@ def load(name: str) -> Model:
 
 
 def _model_in_gallery(name: str) -> Model:
-    direct = gallery_folder() / f"{name}.py"
-    if name.isidentifier() and direct.is_file():
-        found = _models_in(direct, lambda model: model)
+    direct = [path for path in gallery_files() if path.stem == name]
+    if direct:
+        found = _models_in(direct[0], lambda model: model)
         if name in found:
             return found[name]
     if name.endswith(".py"):
@@ -96,6 +104,6 @@ def _models_in(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
     for name, model in found.items():
         model.description = model.description or (module.__doc__ or "").strip()
         model.origin = (origin(name),)
-        if isinstance(model.data, str | PathLike):
-            model.data = path.parent / model.data
+        if isinstance(model.data_source, str | PathLike):
+            model.data_source = path.parent / model.data_source
     return found

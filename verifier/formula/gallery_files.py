@@ -16,7 +16,5 @@ def gallery_folder() -> Path:
 
 
 def gallery_files() -> Iterator[Path]:
-    """The gallery's files, in alphabetical order."""
-    yield from (
-        path for path in sorted(gallery_folder().glob("*.py")) if not path.name.startswith("_")
-    )
+    """The gallery's files, those in its folders too, in alphabetical order of their names."""
+    yield from sorted(gallery_folder().rglob("[!_]*.py"), key=lambda path: path.stem)

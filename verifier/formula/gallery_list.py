@@ -23,6 +23,8 @@ class GalleryEntry:
     """The name of its loss; empty where the formula itself is minimised."""
     description: str
     """Its first line."""
+    parameters: tuple[str, ...] = ()
+    """Its parameters with their shapes, as `W (3, 2)`, where one of them is an array."""
 
 
 def gallery_entries() -> list[GalleryEntry]:
@@ -32,9 +34,32 @@ def gallery_entries() -> list[GalleryEntry]:
 
 def _entry(name: str, module: ast.Module) -> GalleryEntry:
     functions = (node for node in module.body if isinstance(node, ast.FunctionDef))
-    own = next((ast.get_docstring(node) for node in functions if node.name == name), None)
-    description = own or ast.get_docstring(module) or ""
-    return GalleryEntry(name, _loss(module), description.partition("\n")[0])
+    own = next((node for node in functions if node.name == name), None)
+    written = None if own is None else ast.get_docstring(own)
+    description = written or ast.get_docstring(module) or ""
+    parameters = () if own is None else _parameters(own)
+    return GalleryEntry(name, _loss(module), description.partition("\n")[0], parameters)
+
+
+def _parameters(function: ast.FunctionDef) -> tuple[str, ...]:
+    """The keyword arguments with the shapes of their start values; none where all are numbers."""
+    signature = function.args
+    shapes = {
+        argument.arg: _shape(start)
+        for argument, start in zip(signature.kwonlyargs, signature.kw_defaults, strict=True)
+    }
+    if not any(shapes.values()):
+        return ()
+    return tuple(f"{name} {shape}" if shape else name for name, shape in shapes.items())
+
+
+def _shape(start: ast.expr | None) -> tuple[int, ...]:
+    """The shape of a start value as it is written: a call with lengths, a list, or a number."""
+    if isinstance(start, ast.Call):
+        name = ast.unparse(start.func).rpartition(".")[2]
+        lengths = tuple(ast.literal_eval(length) for length in start.args)
+        return 2 * lengths if name == "eye" else lengths
+    return (len(start.elts), *_shape(start.elts[0])) if isinstance(start, ast.List) else ()
 
 
 def _loss(module: ast.Module) -> str:

@@ -12,7 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from verifier.errors import InputError
+from verifier.formula.arrays.row_shapes import row_shapes
+from verifier.formula.arrays.start_values import Start, start_value
+from verifier.formula.data_source import loaded_data
 from verifier.operations.identifiers import is_name
 from verifier.process.imports import quiet_imports
 from verifier.process.values import Options, UserFunction, UserValue
@@ -20,13 +25,24 @@ from verifier.process.values import Options, UserFunction, UserValue
 if TYPE_CHECKING:
     import sympy
 
+    from verifier.formula.arrays.closed_form.form import ClosedForm
     from verifier.operations.arrays import Expr, Numeric
     from verifier.program.author_order import AuthorOrder
     from verifier.program.builder import FormulaBuilder
     from verifier.program.program import Program, Shape
 
 Loss = UserFunction
-TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
+TRAINING_KEYS = (
+    "epochs",
+    "lr",
+    "optimizer",
+    "dtype",
+    "batch",
+    "shuffle",
+    "seed",
+    "hold_out",
+    "judge_every",
+)
 
 
 class PredictionSource(Protocol):
@@ -35,16 +51,26 @@ class PredictionSource(Protocol):
     def write(
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        """The node that computes the prediction.
+        """The node that computes the prediction of numbers.
 
         `inputs` and `parameters` are nodes of `builder` by name. The operations come in the order
         in which the source has them. Raises InputError where the source is no formula.
         """
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        """The same where some of them are arrays."""
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        """Whether the source is a formula where all of its symbols are numbers: a function with
+        arrays of its own is none.
+        """
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Compare the program of the prediction with the source, on numbers.
 
-        `values` are numbers by symbol. Raises InputError where the two differ.
+        `values` are numbers or arrays by symbol. Raises InputError where the two differ.
         """
 
 
@@ -58,23 +84,47 @@ class _FunctionSource:
     def write(
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        from verifier.formula.trace import location_of, trace_body
+        from verifier.formula.trace import location_of
 
-        if self._tree is None:
-            self._tree = trace_body(self.function, inputs, parameters)
+        self._trace(tuple(inputs), tuple(parameters))
         try:
             return _build_nodes(self._tree, builder, {**inputs, **parameters})
         except InputError as error:
             raise error.located(location_of(self.function)) from error
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        from verifier.formula.arrays.trace import trace_arrays
+
+        return trace_arrays(self.function, builder, inputs, parameters)
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        try:
+            self._trace(inputs, parameters)
+        except InputError:
+            return False
+        return True
+
+    def _trace(self, inputs: Sequence[str], parameters: Sequence[str]) -> None:
+        from verifier.formula.trace import trace_body
+
+        if self._tree is None:
+            self._tree = trace_body(self.function, inputs, parameters)
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
+        from verifier.formula.arrays.trace import compare_with_arrays
         from verifier.formula.trace import compare_with_numbers
 
-        compare_with_numbers(program, self.function, values)
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        if len(numbers) == len(values):
+            compare_with_numbers(program, self.function, numbers)
+        else:
+            compare_with_arrays(program, self.function, values)
 
 
 class _ExpressionSource:
-    """A SymPy expression, in SymPy's order of operations."""
+    """A SymPy expression, of numbers or of matrices, in SymPy's order of operations."""
 
     def __init__(self, expression: Expr) -> None:
         self.expression = expression
@@ -84,10 +134,33 @@ class _ExpressionSource:
     ) -> int:
         from verifier.program.sympy_form import symbol
 
+        if self._has_matrices:
+            raise InputError(
+                "the formula has matrices, and every start value and every column is a number: "
+                "give arrays to start from"
+            )
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
         return _build_nodes(self.expression.xreplace(names), builder, {**inputs, **parameters})
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    @property
+    def _has_matrices(self) -> bool:
+        from verifier.formula.arrays.sympy_matrices import has_matrices
+
+        return has_matrices(self.expression)
+
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        if not self._has_matrices:
+            return self.write(builder, inputs, parameters)
+        from verifier.formula.arrays.sympy_matrices import read_matrices
+
+        return read_matrices(self.expression, builder, {**inputs, **parameters})
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        return True
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the expression is all there is."""
 
 
@@ -104,7 +177,15 @@ class _TextSource:
 
         return read_text(self.text, builder, {**inputs, **parameters})
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        return self.write(builder, inputs, parameters)
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        return True
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the text is all there is."""
 
 
@@ -160,7 +241,7 @@ class Model:
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {
-            _symbol_name(part, name): _start_value(part, value, name)
+            _symbol_name(part, name): start_value(str(part), value, name)
             for part, value in start.items()
         }
         self.fixed = frozenset(
@@ -169,7 +250,8 @@ class Model:
         self.loss = loss
         self.weights = weights
         self.reduction = reduction
-        self.data = data
+        self.data_source = data
+        """The data as it was given; a function without arguments gives it when it is needed."""
         self.training = dict(train or {})
         self.origin: tuple[str, ...] = ()
         """The words that name this model on the command line; none where it has no name there."""
@@ -213,15 +295,20 @@ class Model:
 
         Raises InputError where the model has no loss, or `column` is no name.
         """
-        weighted = copy(self)
-        weighted.weights = column
-        weighted.origin = (*self.origin, "--weights", column) if self.origin else ()
-        for name in [
-            name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)
-        ]:
-            del vars(weighted)[name]
+        origin = (*self.origin, "--weights", column) if self.origin else ()
+        weighted = self._changed(weights=column, origin=origin)
         weighted._check_roles()
         return weighted
+
+    def _changed(self, **attributes: UserValue) -> Model:
+        """A copy with other attributes, in which nothing is cached."""
+        changed = copy(self)
+        for name in [
+            name for name in vars(changed) if isinstance(vars(Model).get(name), cached_property)
+        ]:
+            del vars(changed)[name]
+        vars(changed).update(attributes)
+        return changed
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -255,9 +342,19 @@ class Model:
         program = builder.program(prediction, loss)
         self._refuse_unused(program)
         self._refuse_undefined_constants(guarded(program))
-        point = {**dict.fromkeys(self.columns, 0.75), **self.start}
-        self._formula.verify(program, point)
+        self._formula.verify(program, self._trial_point)
         return program
+
+    @property
+    def _trial_point(self) -> dict[str, Start]:
+        """Arguments that the source is tried on; of arrays, a batch of two rows."""
+        if self.is_scalar:
+            return {**dict.fromkeys(self.columns, 0.75), **self.start}
+        drawn = np.random.default_rng(0)
+        columns = {
+            name: drawn.uniform(0.5, 1.0, (2, *self.row_shapes[name])) for name in self.columns
+        }
+        return {**columns, **{name: np.asarray(value) for name, value in self.start.items()}}
 
     @cached_property
     def guarded_program(self) -> Program:
@@ -274,7 +371,9 @@ class Model:
 
         _ = self.program
         builder, prediction, loss = self._build(BATCH)
-        return guarded(builder.program(prediction, builder.apply(self.reduction, loss)))
+        if builder.shape(loss) == BATCH:
+            loss = builder.apply(self.reduction, loss)
+        return guarded(builder.program(prediction, loss))
 
     @cached_property
     def gradient_program(self) -> Program:
@@ -287,17 +386,41 @@ class Model:
         return self._differentiate(self.batch_program)
 
     @cached_property
+    def closed_form(self) -> ClosedForm:
+        """The prediction, the loss of a batch and its gradient in the algebra of matrices.
+
+        Raises InputError where the algebra has no form for them, or one that is too long.
+        """
+        from verifier.formula.arrays.closed_form.form import closed_form
+        from verifier.program.program import BATCH
+
+        _ = self.program
+        builder, prediction, loss = self._build(BATCH)
+        if builder.shape(loss) == BATCH:
+            loss = builder.apply(self.reduction, loss)
+        gradient = self._differentiate(builder.program(loss))
+        return closed_form(builder.program(prediction), gradient, self.parameters, self.columns)
+
+    @cached_property
     def expression(self) -> sympy.Expr:
-        """The prediction as an ordinary SymPy expression."""
+        """The prediction as an ordinary SymPy expression; of a model of arrays that of a batch, a
+        matrix expression.
+        """
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.prediction
         return expressions(self.program)[0]
 
     @cached_property
     def loss_expression(self) -> sympy.Expr:
-        """The loss of one sample as an ordinary SymPy expression."""
+        """The loss of one sample as an ordinary SymPy expression; of a model of arrays that of a
+        batch.
+        """
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.loss
         return expressions(self.program)[1]
 
     @cached_property
@@ -311,12 +434,15 @@ class Model:
     def gradient(self) -> Mapping[str, sympy.Expr]:
         """The derivative of one sample's loss by each trained parameter.
 
-        They are ordinary SymPy expressions, by the parameters' names.
+        They are ordinary SymPy expressions, by the parameters' names; of a model of arrays matrix
+        expressions, of the loss of a batch.
         """
         import sympy
 
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.gradient
         _, *derivatives = expressions(self._differentiate(self.program))
         factored = (sympy.factor_terms(derivative) for derivative in derivatives)
         return dict(zip(self.parameters, factored, strict=True))
@@ -331,7 +457,7 @@ class Model:
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
         with quiet_imports():
-            return of_tensors(function(self.name, self.signature, program, TORCH))
+            return of_tensors(function(self.name, self.signature, program, TORCH, self.start))
 
     @cached_property
     def numpy(self) -> Callable[..., Numeric]:
@@ -346,10 +472,12 @@ class Model:
             self.signature,
             self.guarded_program.only(self.guarded_program.outputs[0]),
             NUMPY,
+            self.start,
         )
 
     def latex(self) -> tuple[str, ...]:
-        """The prediction, the loss and the gradient in LaTeX, an equation each.
+        """The prediction, the loss and the gradient in LaTeX, an equation each; of a model of
+        arrays also their shared parts.
 
         Raises InputError where one of them is too long to be written out.
 
@@ -361,6 +489,8 @@ class Model:
 
         from verifier.program.sympy_form import symbol
 
+        if not self.is_scalar:
+            return self.closed_form.latex()
         derivatives = (
             rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = "
             rf"{self.order.latex(derivative)}"
@@ -379,8 +509,13 @@ class Model:
 
     @property
     def signature(self) -> str:
-        """The arguments of the prediction, as in the function that a person writes."""
-        parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
+        """The arguments of the prediction, as in the function that a person writes; a start value
+        that is an array stands as an entry of `start`.
+        """
+        parameters = ", ".join(
+            f"{name}=start[{name!r}]" if np.ndim(value) else f"{name}={value!r}"
+            for name, value in self.start.items()
+        )
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
     def _build(self, rows: Shape) -> tuple[FormulaBuilder, int, int]:
@@ -389,6 +524,8 @@ class Model:
         """
         from verifier.program.builder import FormulaBuilder
 
+        if not self.is_scalar:
+            return self._build_arrays()
         builder = FormulaBuilder()
         columns = {name: builder.input(name, rows) for name in self.columns}
         parameters = {name: builder.input(name) for name in self.start}
@@ -398,6 +535,75 @@ class Model:
         if self.weights:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
+
+    def _build_arrays(self) -> tuple[FormulaBuilder, int, int]:
+        """The same for arrays, of a batch; the loss has a number a row, or one for all of them."""
+        from verifier.formula.arrays.trace import loss_of_rows, trace_array_loss
+        from verifier.program.builder import FormulaBuilder
+        from verifier.program.program import BATCH
+
+        builder = FormulaBuilder()
+        columns = {
+            name: builder.input(name, (*BATCH, *self.row_shapes[name])) for name in self.columns
+        }
+        parameters = {name: builder.input(name, shape) for name, shape in self.shapes.items()}
+        inputs = {name: columns[name] for name in self.inputs}
+        try:
+            prediction = self._formula.write_arrays(builder, inputs, parameters)
+            loss = prediction
+            if self.loss is not None:
+                names = _column_arguments(self.loss, self.name)
+                beside = {name: {**columns, **parameters}[name] for name in names}
+                loss = trace_array_loss(self.loss, builder, prediction, beside)
+            return builder, prediction, loss_of_rows(builder, loss, columns, self.weights)
+        except InputError as error:
+            raise error.located(f"model {self.name}") from error
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each parameter; () is that of a number."""
+        return {name: tuple(np.shape(value)) for name, value in self.start.items()}
+
+    @cached_property
+    def data(self) -> UserValue:
+        """The data: what was given, or what the function that was given returns.
+
+        Raises InputError where that function fails.
+        """
+        try:
+            return loaded_data(self.data_source)
+        except InputError as error:
+            raise error.located(f"model {self.name}") from error
+
+    @cached_property
+    def row_shapes(self) -> dict[str, Shape]:
+        """The shape that one row of each data column has, by the data; () where that says
+        nothing.
+        """
+        return row_shapes(self.data, self.columns)
+
+    @cached_property
+    def is_scalar(self) -> bool:
+        """Whether every parameter, each entry of the data and each constant is a number."""
+        if any(self.shapes.values()) or not set(self.row_shapes.values()) <= {(), (1,)}:
+            return False
+        with quiet_imports():
+            of_numbers = self._formula.is_of_numbers(self.inputs, tuple(self.start))
+            return of_numbers or not self._is_of_arrays()
+
+    def _is_of_arrays(self) -> bool:
+        """Whether the formula can be written where its numbers are arrays without axes."""
+        try:
+            self._build_arrays()
+        except InputError:
+            return False
+        return True
+
+    def with_data(self, data: UserValue) -> Model:
+        """The same model with other data, whose rows may have other shapes; a function gives it
+        when it is needed.
+        """
+        return self._changed(data_source=data)
 
     def _write_loss(
         self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
@@ -420,7 +626,7 @@ class Model:
         return trace_loss(self.loss, _column_arguments(self.loss, self.name)) if self.loss else None
 
     def _differentiate(self, program: Program) -> Program:
-        from verifier.program.formula_gradient import differentiate
+        from verifier.program.gradients.formula_gradient import differentiate
 
         loss = program.only_last
         self._refuse_without_derivative(loss)
@@ -471,7 +677,7 @@ class Model:
                 )
 
     def _refuse_unreached(self, program: Program) -> None:
-        from verifier.program.formula_gradient import reached
+        from verifier.program.gradients.formula_gradient import reached
 
         found = reached(program, self.parameters)
         for name in self.parameters:
@@ -486,7 +692,7 @@ class Model:
         from verifier.formula.unparse import write_text
         from verifier.operations.operation import Absent
         from verifier.operations.table import TABLE
-        from verifier.program.formula_gradient import without_derivative
+        from verifier.program.gradients.formula_gradient import without_derivative
 
         for index in without_derivative(program, self.parameters):
             row = TABLE[program.nodes[index].operation]
@@ -528,8 +734,9 @@ def model(
     the order in which they are written.
 
     `loss` takes the prediction, then data columns or parameters by name; without it and without
-    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file
-    or a data frame. `train` has settings of `verifier.train` that hold for this model. `fixed`
+    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file,
+    a data frame, or a function without arguments that returns one of them, which is called when the
+    data is first needed. `train` has settings of `verifier.train` that hold for this model. `fixed`
     names parameters that are not trained. `weights` names a column that multiplies each row's loss.
     `reduction` says whether a batch takes the "mean" or the "sum" of its rows' losses.
 
@@ -639,24 +846,6 @@ def _symbol_name(part: UserValue, model: str) -> str:
             "its own"
         )
     return name
-
-
-def _start_value(part: UserValue, value: UserValue, model: str) -> float:
-    shape = getattr(value, "shape", ())
-    if isinstance(value, list | tuple) or shape not in ((), None):
-        raise InputError(
-            f"model {model}: parameter {part} starts from an array: verifier takes single numbers "
-            "so far"
-        )
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or isinstance(value, str | bool) or number - number != 0.0:
-        raise InputError(
-            f"model {model}: parameter {part} starts from {value!r}, which is not a finite number"
-        )
-    return number
 
 
 def _listing(names: Iterable[str]) -> str:

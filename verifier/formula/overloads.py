@@ -107,8 +107,12 @@ def _composition_program(name: str, count: int) -> Program:
     return builder.program(read(tree, builder, symbols))
 
 
-def apply_piecewise(branches: Sequence[tuple[Operand, Operand]]) -> Operand:
+def apply_piecewise(
+    branches: Sequence[tuple[Operand, Operand]], where: Callable[..., Operand]
+) -> Operand:
     """The value of the first branch (value, condition) whose condition holds.
+
+    `where` is the function of that name for what the branches are made of.
 
     Raises InputError unless the last condition is True.
     """
@@ -119,7 +123,7 @@ def apply_piecewise(branches: Sequence[tuple[Operand, Operand]]) -> Operand:
             "(value, True)"
         )
     for value, condition in reversed(earlier):
-        result = apply_function("where", (condition, value, result))
+        result = where(condition, value, result)
     return result
 
 

@@ -14,20 +14,28 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
-import numpy as np
-
 from verifier.errors import InputError
 from verifier.formula import overloads
+from verifier.formula.arrays.functions import FUNCTIONS, parameters_of
+from verifier.formula.text.array_calls import ArrayCalls
+from verifier.formula.text.array_operations import ArrayOperations, KnownShapes, UnknownShapes
+from verifier.formula.text.constants import ConstantValues
+from verifier.formula.text.literals import MisplacedError, read_index, read_setting
+from verifier.formula.text.parts import CONDITION, LIST, PAIR, QUANTITY, SETTING, TRUE, Part
 from verifier.formula.tokens import (
+    ARGUMENT,
+    ARRAYS,
     END,
     FUNCTION,
     NAME,
     NUMBER,
+    NUMBERS,
     SPACE,
     FormulaError,
     Token,
@@ -35,10 +43,7 @@ from verifier.formula.tokens import (
     shorten,
     tokens_of,
 )
-from verifier.operations.arrays import Numeric
-from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
     BOTH,
     COMPARISON,
@@ -50,9 +55,8 @@ from verifier.program.infix_operators import (
     PREFIX,
     Operator,
     operate,
-    whole_number,
 )
-from verifier.program.program import CONSTANT, INPUT, Node
+from verifier.program.program import BATCH, INPUT, SCALAR
 
 LONGEST = 20_000
 """Characters of a formula."""
@@ -82,27 +86,10 @@ _FORMS: dict[str, tuple[int, int | None]] = {
 }
 
 
-_QUANTITY = "a number"
-_CONDITION = "a condition"
-_TRUE = "True"
-_PAIR = "a pair"
+_PRODUCT = Operator("product", INFIX["*"].precedence)
+"""The operator @, which stands between arrays."""
 _ALIKE = 0.7
 """How much of a name must be the same for it to be suggested, as `difflib` measures that."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A piece of the formula that has been read: its node, and where it stands."""
-
-    node: int
-    start: int
-    end: int
-    kind: str = _QUANTITY
-    literal: bool = False
-    """A number as it stands, so that a minus before it belongs to it."""
-    compared: _Part | None = None
-    """What a comparison without brackets has last, so that a < b < c can go on from b."""
-    pair: tuple[_Part, _Part] | None = None
 
 
 class _Pending(NamedTuple):
@@ -124,9 +111,13 @@ class _Frame:
     bracket: Token | None = None
     function: Token | None = None
     pair: bool = False
-    arguments: list[_Part] = field(default_factory=list)
-    operands: list[_Part] = field(default_factory=list)
+    arguments: list[Part] = field(default_factory=list)
+    operands: list[Part] = field(default_factory=list)
     operators: list[_Pending] = field(default_factory=list)
+
+    @property
+    def is_list(self) -> bool:
+        return self.bracket is not None and self.bracket.text == "["
 
 
 class _Reader:
@@ -135,14 +126,23 @@ class _Reader:
     """
 
     def __init__(
-        self, text: str, draft: FormulaBuilder, symbols: dict[str, int], declaring: bool = False
+        self,
+        text: str,
+        draft: FormulaBuilder,
+        symbols: dict[str, int],
+        arrays: ArrayOperations | None,
+        declaring: bool = False,
     ) -> None:
         self._text = text
+        self._tokens: Iterator[Token] = iter(())
         self._draft = draft
         self._symbols = symbols
+        self._arrays = arrays
         self._declaring = declaring
-        self._numbers = _Numbers(draft)
+        self._numbers = ConstantValues(draft)
         self._functions = {*_FORMS, *overloads.callable_names(), *overloads.ALIASES}
+        if arrays is not None:
+            self._functions |= FUNCTIONS.keys()
         self._frames = [_Frame()]
         self._depth = 0
         self._previous: Token | None = None
@@ -154,7 +154,8 @@ class _Reader:
             raise InputError("the formula is empty")
         if len(self._text) > LONGEST:
             raise InputError(f"the formula has {len(self._text)} characters: {LONGEST} is the most")
-        for token in tokens_of(self._text):
+        self._tokens = tokens_of(self._text, ARRAYS if self._arrays else NUMBERS)
+        for token in self._tokens:
             if self._wants_operand:
                 self._operand(token)
             else:
@@ -165,7 +166,7 @@ class _Reader:
     def _error(self, sentence: str, place: int) -> FormulaError:
         return FormulaError(sentence, self._text, place)
 
-    def _text_of(self, part: _Part) -> str:
+    def _text_of(self, part: Part) -> str:
         return shorten(self._text[part.start : part.end])
 
     # Where an operand has to stand.
@@ -177,8 +178,10 @@ class _Reader:
             self._push(self._symbol_part(token))
         elif token.kind == FUNCTION:
             self._check_function(token)
-        elif token.text == "(":
+        elif token.text in ("(", "["):
             self._open(token)
+        elif token.kind == ARGUMENT:
+            self._set(token)
         elif token.text in PREFIX:
             self._prefix(token)
         elif (
@@ -190,32 +193,34 @@ class _Reader:
         else:
             raise self._missing_operand(token)
 
-    def _push(self, part: _Part) -> None:
+    def _push(self, part: Part) -> None:
         self._frames[-1].operands.append(part)
         self._wants_operand = False
 
-    def _number_part(self, token: Token) -> _Part:
+    def _number_part(self, token: Token) -> Part:
         value: int | float = int(token.text) if token.text.isdecimal() else float(token.text)
         return replace(
             self._checked_part(self._draft.constant(value), token.start, token.end), literal=True
         )
 
-    def _symbol_part(self, token: Token) -> _Part:
+    def _symbol_part(self, token: Token) -> Part:
         name = token.text
         if name in self._symbols:
-            return _Part(self._symbols[name], token.start, token.end)
+            return Part(self._symbols[name], token.start, token.end)
         if name in CONSTANTS:
-            return _Part(self._draft.apply(CONSTANTS[name]), token.start, token.end)
+            return Part(self._draft.apply(CONSTANTS[name]), token.start, token.end)
         if name == "True":
-            return _Part(-1, token.start, token.end, _TRUE)
-        if name == "False":
+            return Part(-1, token.start, token.end, TRUE)
+        if name in ("False", "None"):
             raise self._error(no_meaning_sentence(name), token.start)
         if not self._declaring:
             raise self._error(self._unknown_symbol(name), token.start)
         self._symbols[name] = self._draft.input(name)
-        return _Part(self._symbols[name], token.start, token.end)
+        return Part(self._symbols[name], token.start, token.end)
 
     def _unknown_symbol(self, name: str) -> str:
+        if name == "axis" and not self._arrays:
+            return "axis is that of an array, and every symbol of this formula is a number"
         if name in self._functions:
             return f"{name} is a function: write {name}(...)"
         if not self._symbols:
@@ -233,6 +238,11 @@ class _Reader:
                 f"{shorten(name)} is not a function: write * between {shorten(name)} and (...)",
                 token.start,
             )
+        if name in FUNCTIONS:
+            raise self._error(
+                f"{name} is a function of arrays, and every symbol of this formula is a number",
+                token.start,
+            )
         raise self._error(
             f"there is no function {shorten(name)}{self._instead_of(name)}", token.start
         )
@@ -248,9 +258,11 @@ class _Reader:
 
     def _open(self, token: Token) -> None:
         around, before = self._frames[-1], self._previous
-        function = before if before is not None and before.kind == FUNCTION else None
+        called = token.text == "(" and before is not None and before.kind == FUNCTION
+        function = before if called else None
         first = not function and not around.operands and not around.operators
-        pair = first and around.function is not None and around.function.text == "Piecewise"
+        piecewise = around.function is not None and around.function.text == "Piecewise"
+        pair = first and piecewise and token.text == "("
         self._frames.append(_Frame(token, function, pair))
         self._nest(token)
 
@@ -271,14 +283,14 @@ class _Reader:
     def _missing_operand(self, token: Token) -> FormulaError:
         """There should be an operand before this token."""
         before = self._previous
-        if token.text == ")" and len(self._frames) == 1:
-            return self._error("this ) closes nothing", token.start)
+        if token.text in (")", "]") and len(self._frames) == 1:
+            return self._error(f"this {token.text} closes nothing", token.start)
         if before is None:
             return self._error(f"nothing stands before {token.text}", token.start)
         if token.kind == END:
             sentence = (
-                "this ( is never closed"
-                if before.text == "("
+                f"this {before.text} is never closed"
+                if before.text in ("(", "[")
                 else f"nothing stands behind {before.text}"
             )
             return self._error(sentence, before.start)
@@ -287,10 +299,14 @@ class _Reader:
     # Behind an operand.
 
     def _continuation(self, token: Token) -> None:
-        if token.text in INFIX:
+        if token.text in INFIX or token.text == "@":
             self._infix(token)
-        elif token.text == ")":
+        elif token.text in (")", "]"):
             self._close(token)
+        elif token.text == "[":
+            self._index(token)
+        elif token.text == ".T":
+            self._transpose(token)
         elif token.text == ",":
             self._comma(token)
         elif token.kind == END:
@@ -299,7 +315,7 @@ class _Reader:
             raise self._error(self._missing_operator(token), token.start)
 
     def _infix(self, token: Token) -> None:
-        operator = INFIX[token.text]
+        operator = INFIX.get(token.text, _PRODUCT)
         self._reduce(operator.precedence)
         pending = _Pending(operator, token, prefix=False)
         self._frames[-1].operators.append(pending)
@@ -310,6 +326,8 @@ class _Reader:
     def _missing_operator(self, token: Token) -> str:
         if token.text == "not":
             return "not stands where an operator has to stand"
+        if token.text in ("=", ":", "..."):
+            return no_meaning_sentence(token.text)
         before = self._previous.text if self._previous else ""
         left = "(...)" if before == ")" else shorten(before)
         right = "(...)" if token.text == "(" else shorten(token.text)
@@ -317,7 +335,7 @@ class _Reader:
 
     def _comma(self, token: Token) -> None:
         frame = self._frames[-1]
-        if not frame.function and not frame.pair:
+        if not frame.function and not frame.pair and not frame.is_list:
             raise self._error(
                 "this comma separates no arguments: write a decimal point as .", token.start
             )
@@ -328,26 +346,31 @@ class _Reader:
     def _close(self, token: Token) -> None:
         frame = self._frames[-1]
         if frame.bracket is None:
-            raise self._error("this ) closes nothing", token.start)
+            raise self._error(f"this {token.text} closes nothing", token.start)
+        if frame.is_list != (token.text == "]"):
+            raise self._error(f"this {frame.bracket.text} is never closed", frame.bracket.start)
         self._reduce(0)
         self._frames.pop()
         self._depth -= 1
         if frame.function:
             self._push(self._call(frame.function, [*frame.arguments, *frame.operands], token.end))
+        elif frame.is_list:
+            inside = (*frame.arguments, *frame.operands)
+            self._push(Part(-1, frame.bracket.start, token.end, LIST, inside=inside))
         elif frame.pair:
             self._push(self._pair(frame, token.end))
         else:
-            inside = frame.operands[0]
+            (only,) = frame.operands
             self._push(
                 replace(
-                    inside, start=frame.bracket.start, end=token.end, literal=False, compared=None
+                    only, start=frame.bracket.start, end=token.end, literal=False, compared=None
                 )
             )
 
     def _finish(self) -> None:
         bracket = self._frames[-1].bracket
         if bracket is not None:
-            raise self._error("this ( is never closed", bracket.start)
+            raise self._error(f"this {bracket.text} is never closed", bracket.start)
         self._reduce(0)
 
     # Operators become nodes.
@@ -364,75 +387,163 @@ class _Reader:
             pending = frame.operators.pop()
             self._depth -= pending.nests
             right = frame.operands.pop()
-            frame.operands.append(
-                self._unary(pending, right)
-                if pending.prefix
-                else self._binary(pending, frame.operands.pop(), right)
-            )
+            with self._at(pending.token):
+                frame.operands.append(
+                    self._unary(pending, right)
+                    if pending.prefix
+                    else self._binary(pending, frame.operands.pop(), right)
+                )
 
-    def _unary(self, pending: _Pending, part: _Part) -> _Part:
+    def _unary(self, pending: _Pending, part: Part) -> Part:
         start = pending.token.start
-        if pending.token.text == "not" or (pending.token.text == "~" and part.kind == _CONDITION):
+        if pending.token.text == "not" or (pending.token.text == "~" and part.kind == CONDITION):
             return self._checked_part(
-                self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION
+                self._draft.apply("not", self._condition(part)), start, part.end, CONDITION
             )
         node = self._number(part)
         if pending.token.text == "+":
-            return _Part(node, start, part.end)
+            return Part(node, start, part.end)
         if part.literal:
             return self._checked_part(
                 self._draft.constant(-self._draft[node].payload), start, part.end
             )
         return self._checked_part(self._draft.apply("negative", node), start, part.end)
 
-    def _binary(self, pending: _Pending, left: _Part, right: _Part) -> _Part:
+    def _binary(self, pending: _Pending, left: Part, right: Part) -> Part:
         row, precedence = pending.operator
         if precedence <= BOTH:
             node = self._draft.apply(row, self._condition(left), self._condition(right))
-            return self._checked_part(node, left.start, right.end, _CONDITION)
+            return self._checked_part(node, left.start, right.end, CONDITION)
         if precedence == COMPARISON:
             return self._comparison(row, left, right)
-        node = operate(self._draft, row, self._number(left), self._number(right))
+        numbers = self._number(left), self._number(right)
+        if pending.operator is _PRODUCT:
+            node = self._on_arrays.product(*numbers)
+        else:
+            node = operate(self._draft, row, *numbers)
         return self._checked_part(node, left.start, right.end)
 
-    def _comparison(self, row: str, left: _Part, right: _Part) -> _Part:
+    def _comparison(self, row: str, left: Part, right: Part) -> Part:
         number = self._number(left.compared or left)
         node = self._draft.apply(row, number, self._number(right))
         if left.compared:
             node = self._draft.apply("and", left.node, node)
-        return replace(self._checked_part(node, left.start, right.end, _CONDITION), compared=right)
+        return replace(self._checked_part(node, left.start, right.end, CONDITION), compared=right)
 
-    def _checked_part(self, node: int, start: int, end: int, kind: str = _QUANTITY) -> _Part:
+    def _checked_part(self, node: int, start: int, end: int, kind: str = QUANTITY) -> Part:
         """The part of a node that has just been built, if its constants have finite values."""
-        part = _Part(node, start, end, kind)
+        part = Part(node, start, end, kind)
         if not self._numbers.finite(node):
             raise self._error(f"{self._text_of(part)} has no finite value in float64", start)
         return part
 
-    def _number(self, part: _Part) -> int:
-        if part.kind != _QUANTITY:
-            raise self._misplaced(part, _QUANTITY)
+    def _number(self, part: Part) -> int:
+        if part.kind == LIST:
+            with self._at(part):
+                return self._on_arrays.constant(self._array_calls.literal_array(part))
+        if part.kind != QUANTITY:
+            raise self._misplaced(part, QUANTITY)
         return part.node
 
-    def _condition(self, part: _Part) -> int:
-        if part.kind != _CONDITION:
-            raise self._misplaced(part, _CONDITION)
+    def _condition(self, part: Part) -> int:
+        if part.kind != CONDITION:
+            raise self._misplaced(part, CONDITION)
         return part.node
 
-    def _misplaced(self, part: _Part, needed: str) -> FormulaError:
-        if part.kind == _TRUE:
+    def _misplaced(self, part: Part, needed: str) -> FormulaError:
+        if part.kind == TRUE:
             return self._error("True stands only in the last pair of Piecewise", part.start)
-        if part.kind == _PAIR:
+        if part.kind == PAIR:
             return self._error("Piecewise takes pairs (value, condition)", part.start)
+        if part.setting is not None:
+            name = part.setting[0]
+            return self._error(f"{name}= stands alone between the commas of a call", part.start)
         return self._error(
             f"{self._text_of(part)} is {part.kind} where {needed} is needed", part.start
         )
 
+    # Arrays.
+
+    @property
+    def _on_arrays(self) -> ArrayOperations:
+        """What writes operations on arrays, where the grammar has them."""
+        if self._arrays is None:
+            raise InputError("every symbol of this formula is a number")
+        return self._arrays
+
+    @contextmanager
+    def _at(self, place: Token | Part) -> Iterator[None]:
+        """What is refused in the block has its caret under that place, if under no other one."""
+        try:
+            yield
+        except FormulaError:
+            raise
+        except MisplacedError as error:
+            raise self._error(error.sentence, error.place) from None
+        except InputError as error:
+            raise self._error(error.sentence, place.start) from None
+
+    def _index(self, token: Token) -> None:
+        operands = self._frames[-1].operands
+        part = operands.pop()
+        with self._at(token):
+            index = read_index(self._tokens, token)
+            node = self._on_arrays.indexed(self._number(part), index.key)
+        operands.append(self._checked_part(node, part.start, index.end))
+
+    def _transpose(self, token: Token) -> None:
+        operands = self._frames[-1].operands
+        part = operands.pop()
+        with self._at(token):
+            node = self._on_arrays.transposed(self._number(part))
+        operands.append(self._checked_part(node, part.start, token.end))
+
+    def _set(self, token: Token) -> None:
+        """Read an argument that is given by its name."""
+        frame = self._frames[-1]
+        function = frame.function.text if frame.function else ""
+        names = (
+            []
+            if frame.operators
+            else list(parameters_of(function) if function in FUNCTIONS else ())
+        )
+        if token.text not in names:
+            place = self._text.index("=", token.end)
+            if function in FUNCTIONS and not frame.operators:
+                raise self._error(
+                    f"{function} takes no {shorten(token.text)}: it takes {', '.join(names)}",
+                    token.start,
+                )
+            raise self._error(no_meaning_sentence("="), place)
+        with self._at(token):
+            value, end = read_setting(self._tokens, token)
+        self._push(Part(-1, token.start, end, SETTING, setting=(token.text, value)))
+
+    @property
+    def _array_calls(self) -> ArrayCalls:
+        return ArrayCalls(self._text, self._draft, self._on_arrays, self._number)
+
+    def _is_of_arrays(self, name: str, arguments: Sequence[Part]) -> bool:
+        """Whether a call means the function of arrays, where numbers have one of that name too."""
+        if self._arrays is None or name not in FUNCTIONS:
+            return False
+        settings = any(argument.kind == SETTING for argument in arguments)
+        return settings or len(arguments) == 1 or name not in overloads.callable_names()
+
     # Functions.
 
-    def _call(self, function: Token, arguments: list[_Part], end: int) -> _Part:
+    def _call(self, function: Token, arguments: list[Part], end: int) -> Part:
         name = function.text
+        if self._is_of_arrays(name, arguments):
+            with self._at(function):
+                node = self._array_calls.called(function, arguments)
+            return self._checked_part(node, function.start, end)
         self._check_count(function, len(arguments))
+        with self._at(function):
+            return self._call_of_numbers(function, arguments, end)
+
+    def _call_of_numbers(self, function: Token, arguments: list[Part], end: int) -> Part:
+        name = function.text
         if name == "Piecewise":
             node = self._piecewise(arguments)
         elif name in _FORMS:
@@ -440,9 +551,7 @@ class _Reader:
         else:
             node = self._function_node(function, [self._number(argument) for argument in arguments])
         conditional = name in _FOLDS or name in _ORDERS or name == "Not"
-        return self._checked_part(
-            node, function.start, end, _CONDITION if conditional else _QUANTITY
-        )
+        return self._checked_part(node, function.start, end, CONDITION if conditional else QUANTITY)
 
     def _check_count(self, function: Token, count: int) -> None:
         least, most = _FORMS.get(function.text) or overloads.argument_count(
@@ -462,12 +571,9 @@ class _Reader:
             )
 
     def _function_node(self, function: Token, arguments: Sequence[int]) -> int:
-        try:
-            return overloads.write_call(_canonical_name(function.text), self._draft, arguments)
-        except InputError as error:
-            raise self._error(str(error), function.start) from None
+        return overloads.write_call(_canonical_name(function.text), self._draft, arguments)
 
-    def _form(self, name: str, arguments: list[_Part], function: Token) -> int:
+    def _form(self, name: str, arguments: list[Part], function: Token) -> int:
         if name in _FOLDS:
             conditions = [self._condition(argument) for argument in arguments]
             return reduce(
@@ -497,21 +603,21 @@ class _Reader:
             return self._draft.constant(over)
         return self._draft.apply("divide", self._draft.constant(over), self._draft.constant(under))
 
-    def _pair(self, frame: _Frame, end: int) -> _Part:
+    def _pair(self, frame: _Frame, end: int) -> Part:
         start = frame.bracket.start if frame.bracket else 0
         inside = (*frame.arguments, *frame.operands)
         if len(inside) != 2:
             raise self._error("Piecewise takes pairs (value, condition)", start)
-        return _Part(-1, start, end, _PAIR, pair=inside)
+        return Part(-1, start, end, PAIR, inside=inside)
 
-    def _piecewise(self, arguments: list[_Part]) -> int:
+    def _piecewise(self, arguments: list[Part]) -> int:
         pairs = []
         for argument in arguments:
-            if argument.pair is None:
+            if argument.kind != PAIR:
                 raise self._error("Piecewise takes pairs (value, condition)", argument.start)
-            pairs.append(argument.pair)
+            pairs.append(argument.inside)
         otherwise, last = pairs.pop()
-        if last.kind != _TRUE:
+        if last.kind != TRUE:
             raise self._error(
                 "Piecewise has to say what holds when none of its conditions does: end it with "
                 "(value, True)",
@@ -527,54 +633,6 @@ def _canonical_name(name: str) -> str:
     return overloads.ALIASES.get(name, name)
 
 
-class _Numbers:
-    """The float64 values of a builder's nodes that depend on no symbol."""
-
-    def __init__(self, build: FormulaBuilder) -> None:
-        self._build = build
-        self._arithmetic = NumPyArithmetic("float64")
-        self._values: dict[int, Numeric] = {}
-        self._seen = 0
-
-    def finite(self, node: int) -> bool:
-        """Whether a node, built just now, is finite or depends on a symbol.
-
-        A branch that it does not take may be anything.
-        """
-        new = range(self._seen, len(self._build))
-        self._seen = len(self._build)
-        for index in new:
-            self._value(index)
-        value = self._values.get(node)
-        return value is None or bool(np.isfinite(value).all())
-
-    def whole(self, index: int) -> int | None:
-        """The whole number that a node is, also as 10**12; None for any other."""
-        value = self._values.get(index)
-        if value is None or not np.all(value == np.trunc(value)):
-            return None
-        # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says
-        # which.
-        return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
-
-    def _value(self, index: int) -> Numeric:
-        node = self._build[index]
-        if node.operation == CONSTANT:
-            self._values[index] = self._constant(node.payload)
-        elif node.operation != INPUT and all(
-            argument in self._values for argument in node.arguments
-        ):
-            values = (self._values[argument] for argument in node.arguments)
-            self._values[index] = self._arithmetic.apply(TABLE[node.operation], *values)
-        return self._values.get(index)
-
-    def _constant(self, value: int | float) -> Numeric:
-        try:
-            return self._arithmetic.number(value)
-        except OverflowError:
-            return math.inf
-
-
 def read_text(text: str, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
     """The node of the builder that computes the formula.
 
@@ -584,7 +642,9 @@ def read_text(text: str, builder: FormulaBuilder, symbols: Mapping[str, int]) ->
     """
     draft = FormulaBuilder()
     places = {name: draft.input(name, builder[node].shape) for name, node in symbols.items()}
-    root = _Reader(text, draft, places).formula()
+    of_numbers = all(builder[node].shape in (SCALAR, BATCH) for node in symbols.values())
+    arrays = None if of_numbers else KnownShapes(draft)
+    root = _Reader(text, draft, places, arrays).formula()
     return _copy_nodes(draft, root, builder, symbols)
 
 
@@ -601,18 +661,10 @@ def _copy_nodes(
         missing = [argument for argument in node.arguments if argument not in places]
         waiting.extend(reversed(missing))
         if not missing:
-            places[waiting.pop()] = _copy_node(node, builder, symbols, places)
+            is_symbol = node.operation == INPUT
+            copied = symbols[node.payload] if is_symbol else builder.copied(node, places)
+            places[waiting.pop()] = copied
     return places[root]
-
-
-def _copy_node(
-    node: Node, builder: FormulaBuilder, symbols: Mapping[str, int], places: Mapping[int, int]
-) -> int:
-    if node.operation == INPUT:
-        return symbols[node.payload]
-    if node.operation == CONSTANT:
-        return builder.constant(node.payload)
-    return builder.apply(node.operation, *(places[argument] for argument in node.arguments))
 
 
 def symbol_names(text: str) -> tuple[str, ...]:
@@ -623,6 +675,23 @@ def symbol_names(text: str) -> tuple[str, ...]:
     >>> symbol_names("gamma(x) + gamma*pi")
     ('x', 'gamma')
     """
-    found: dict[str, int] = {}
-    _Reader(text, FormulaBuilder(), found, declaring=True).formula()
-    return tuple(found)
+    return tuple(_declared(text)[0])
+
+
+def uses_arrays(text: str) -> bool:
+    """Whether the formula does something with whole arrays, so that it depends on their shapes.
+
+    Raises InputError where the text is not a formula.
+
+    >>> uses_arrays("sum(x @ w, axis=0)"), uses_arrays("exp(x) + 1")
+    (True, False)
+    """
+    return _declared(text)[1] > 0
+
+
+def _declared(text: str) -> tuple[dict[str, int], int]:
+    """The symbols of a formula, and how often it does something with whole arrays."""
+    draft, found = FormulaBuilder(), dict[str, int]()
+    arrays = UnknownShapes(draft)
+    _Reader(text, draft, found, arrays, declaring=True).formula()
+    return found, arrays.used

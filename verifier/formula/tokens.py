@@ -6,6 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from verifier.errors import InputError
@@ -51,15 +52,37 @@ SPACE = " \t\r\n"
 NUMBER = "number"
 NAME = "name"
 FUNCTION = "function"
+ARGUMENT = "argument"
 OPERATOR = "operator"
 END = "end"
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<function>[A-Za-z_]\w*)(?=[ \t\r\n]*\()"
-    r"|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<operator>\*\*|<=|>=|==|!=|/(?!/)|[-+~*<>(),])",
-    re.ASCII,
+_NUMBER = r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+_ARGUMENT = r"|(?P<argument>[A-Za-z_]\w*)(?=[ \t\r\n]*=(?!=))"
+_NAMES = r"|(?P<function>[A-Za-z_]\w*)(?=[ \t\r\n]*\()|(?P<name>[A-Za-z_]\w*)"
+_OPERATORS = r"\*\*|<=|>=|==|!=|/(?!/)|[-+~*<>(),]"
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Which tokens a formula may have."""
+
+    token: re.Pattern[str]
+    words: frozenset[str]
+    """Words of Python that mean something."""
+
+
+NUMBERS = Grammar(
+    re.compile(f"{_NUMBER}{_NAMES}|(?P<operator>{_OPERATORS})", re.ASCII),
+    frozenset({"True", "False"}),
 )
+"""The grammar of a formula whose symbols are numbers."""
+ARRAYS = Grammar(
+    re.compile(
+        rf"{_NUMBER}{_ARGUMENT}{_NAMES}|(?P<operator>{_OPERATORS}|\.\.\.|\.T(?!\w)|[\[\]:@=])",
+        re.ASCII,
+    ),
+    frozenset({"True", "False", "None"}),
+)
+"""The grammar of a formula in which there are arrays."""
 _LIKE_NUMBER = re.compile(r"0[xXoObB][0-9a-fA-F]+|[\d.]+(?:[eE][+-]?[\d.]+)?(?:_[\w.]*)?", re.ASCII)
 _WORDS = ("and", "or", "not")
 _FOREIGN = {
@@ -107,8 +130,10 @@ class Token(NamedTuple):
         return self.start + len(self.text)
 
 
-def tokens_of(text: str) -> Iterator[Token]:
+def tokens_of(text: str, grammar: Grammar = NUMBERS) -> Iterator[Token]:
     """The tokens of a formula from left to right, and an empty one of kind END behind them.
+
+    `text` is the formula, and `grammar` says which tokens it may have.
 
     Raises FormulaError at the first character that belongs to none.
 
@@ -120,20 +145,20 @@ def tokens_of(text: str) -> Iterator[Token]:
         if text[place] in SPACE:
             place += 1
             continue
-        token = _token_at(text, place)
+        token = _token_at(text, place, grammar)
         yield token
         place = token.end
     yield Token(END, "", len(text))
 
 
-def _token_at(text: str, place: int) -> Token:
-    match = _TOKEN.match(text, place)
+def _token_at(text: str, place: int, grammar: Grammar) -> Token:
+    match = grammar.token.match(text, place)
     if match is None:
         raise FormulaError(_sentence_about_character(text, place), text, place)
     token = Token(str(match.lastgroup), match.group(), place)
     if token.text in _WORDS:
         return Token(OPERATOR, token.text, place)
-    if keyword.iskeyword(token.text) and token.text not in ("True", "False"):
+    if keyword.iskeyword(token.text) and token.text not in grammar.words:
         raise FormulaError(no_meaning_sentence(token.text), text, place)
     if token.kind == NUMBER:
         _refuse_malformed_number(token, text)
@@ -150,6 +175,8 @@ def no_meaning_sentence(symbol: str) -> str:
 def _sentence_about_character(text: str, place: int) -> str:
     """The sentence about a character that begins no token."""
     letter = text[place]
+    if letter == "@":
+        return "@ multiplies arrays, and every symbol of this formula is a number: write *"
     if " " < letter <= "~":
         return no_meaning_sentence("//" if letter == "/" else letter)
     named = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()

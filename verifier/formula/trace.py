@@ -36,7 +36,7 @@ def trace_body(body: UserFunction, inputs: Iterable[str], parameters: Iterable[s
     arguments. Raises InputError where the body does something that symbols cannot follow.
     """
     inputs, parameters = tuple(inputs), tuple(parameters)
-    _refuse_untraceable(body, {*inputs, *parameters})
+    refuse_untraceable(body, {*inputs, *parameters})
     with sympy.evaluate(False):
         try:
             result = body(*map(symbol, inputs), **{name: symbol(name) for name in parameters})
@@ -80,7 +80,7 @@ def trace_loss(loss: UserFunction, columns: Iterable[str]) -> Expr:
         return loss(PREDICTION, *values)
 
     applied.__name__ = getattr(loss, "__name__", "the loss")
-    _refuse_untraceable(loss, set(inspect.signature(loss).parameters))
+    refuse_untraceable(loss, set(inspect.signature(loss).parameters))
     applied.__wrapped__ = loss  # type: ignore[attr-defined]
     return trace_body(applied, columns, ())
 
@@ -127,7 +127,10 @@ def _call_arguments(
     )
 
 
-def _refuse_untraceable(body: UserFunction, symbols: set[str]) -> None:
+def refuse_untraceable(body: UserFunction, symbols: set[str]) -> None:
+    """Do nothing if symbols can follow the body, as far as its syntax shows; `symbols` are the
+    names of its arguments. Raises InputError where they cannot.
+    """
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(body))
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -153,6 +156,11 @@ def _file_name(body: UserFunction) -> str:
 def location_of(body: UserFunction) -> str:
     """The file and line at which the body begins, as `file.py:12`."""
     return f"{_file_name(body)}:{inspect.unwrap(body).__code__.co_firstlineno}"
+
+
+def located_name(body: UserFunction) -> str:
+    """The body's name with the file and line at which it begins."""
+    return f"{location_of(body)}: {getattr(body, '__name__', 'the function')}"
 
 
 def _symbolic_names(function: ast.AST, symbols: set[str]) -> set[str]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from verifier.errors import InputError
 from verifier.formula.parser import LONGEST, read_text
+from verifier.program.array_operations.operation import TEXT, Argument, ArrayOperation
 from verifier.program.builder import FormulaBuilder
 from verifier.program.infix_operators import (
     ATOM,
@@ -26,7 +27,7 @@ from verifier.program.infix_operators import (
     SYMBOLS,
     operate,
 )
-from verifier.program.program import CONSTANT, INPUT, Node, Program
+from verifier.program.program import ARRAY, CONSTANT, INPUT, Node, Program
 
 
 class _ArgumentSlot(NamedTuple):
@@ -94,10 +95,14 @@ def _node_text(build: FormulaBuilder, index: int, symbols: Mapping[str, int]) ->
     node = build[index]
     if node.operation == INPUT:
         return _NodeText((str(node.payload),))
+    if node.operation == CONSTANT and node.is_array:
+        return _NodeText((str(node.array.tolist()),))
     if node.operation == CONSTANT:
         return _NodeText(
             (repr(node.payload),), SIGN if math.copysign(1.0, node.payload) < 0 else ATOM
         )
+    if node.operation == ARRAY:
+        return _array_text(node)
     if node.operation == "negative":
         return _negative_text(build, *node.arguments)
     if node.operation == "not":
@@ -112,6 +117,25 @@ def _node_text(build: FormulaBuilder, index: int, symbols: Mapping[str, int]) ->
     return _NodeText((f"{node.operation}(", *separated[1:], ")"))
 
 
+def _array_text(node: Node) -> _NodeText:
+    """An operation on arrays as it writes itself, with slots for its arguments."""
+    operation: ArrayOperation = node.payload
+    if operation.symbol:
+        left, right = node.arguments
+        own = INFIX["*"].precedence
+        slots = _ArgumentSlot(left, own), _ArgumentSlot(right, own + 1)
+        return _NodeText((slots[0], f" {operation.symbol} ", slots[1]), own)
+    marks = [Argument(f"\0{place}\0", f"\0{place}.\0") for place in range(len(node.arguments))]
+    pieces: list[str | _ArgumentSlot] = []
+    for position, piece in enumerate(operation.source(TEXT, *marks).split("\0")):
+        if position % 2 == 0:
+            pieces.append(piece)
+        else:
+            place = int(piece.rstrip("."))
+            pieces.append(_ArgumentSlot(node.arguments[place], ATOM if "." in piece else 0))
+    return _NodeText(tuple(pieces))
+
+
 def _is_operator(build: FormulaBuilder, index: int) -> bool:
     """Whether reading the operator between the arguments gives the node itself."""
     row, arguments = build[index].operation, build[index].arguments
@@ -120,9 +144,8 @@ def _is_operator(build: FormulaBuilder, index: int) -> bool:
 
 def _negative_text(build: FormulaBuilder, argument: int) -> _NodeText:
     # -3 is a number and -(3) the negative of one.
-    literal = (
-        build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
-    )
+    number = None if build[argument].is_array else build[argument].number
+    literal = number is not None and math.copysign(1.0, number) > 0
     return _NodeText(("-", _ArgumentSlot(argument, ATOM + 1 if literal else SIGN)), SIGN)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from flint import arb
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.judging.compared_programs import ComparedPrograms
@@ -16,13 +16,15 @@ from verifier.judging.kinks.hull import Hull, reach_of
 from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
-from verifier.operations.arrays import Balls, Floats
-from verifier.operations.formats import Format
+from verifier.operations.arrays import Array, Balls, Floats, Truths
+from verifier.operations.formats import FLOAT32, Format
 from verifier.program.evaluation.arithmetic import balls, middle, radius
+from verifier.program.evaluation.followed_steps import followed
 from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.evaluation.term_sizes import term_sizes
 
+_UNKNOWN = arb("nan")
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 PROVABLE_IF_BLIND = 20_000
@@ -50,9 +52,8 @@ def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaRep
     is_blind = any(known.is_blind.any() for known in flat)
     small = PROVABLE if pair.read.elementary else 0
     honest = _honest(pair, PROVABLE_IF_BLIND if is_blind else small)
-    return _with_nan_forgiven(
-        [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
-    )
+    parts = [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
+    return _with_nan_forgiven(_with_steps_followed(pair, parts, flat))
 
 
 def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
@@ -72,7 +73,7 @@ def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
     return nearest
 
 
-def _honest(pair: ComparedPrograms, provable: int) -> list[Any]:
+def _honest(pair: ComparedPrograms, provable: int) -> list[Balls] | list[None]:
     """For programs of at most so many numbers the proved balls of what honest code may state; else
     nothing.
     """
@@ -87,28 +88,28 @@ class _Known:
     """What is known of one array beside what the code states of it, element by element."""
 
     hull: Hull
-    code: Any
-    """The balls of the code's own graph, replayed."""
-    exact: Any
-    kink: Any
-    deviation: Any
+    code: Balls
+    """Those of the code's own graph, replayed."""
+    exact: Balls
+    kink: Truths
+    deviation: Floats
     """Of the noisy replays."""
-    terms: Any
-    wrong: Any
+    terms: Floats
+    wrong: Truths
     """Where the formula does not replay."""
-    unexplained: Any
+    unexplained: Truths
     """Where it does not without taking a constant for a float32 number."""
-    unbounded: Any
+    unbounded: Truths
     """Where it does in a branch that rounding may take anywhere."""
-    note: Any
+    note: Array
     """Where the exact value is a limit, or why there is none."""
-    nearest: Any
-    """The right number where no mean of a kink's limits is stated; NaN elsewhere (float64)."""
-    cancelled: Any
+    nearest: Floats
+    """The right number where no mean of a kink's limits is stated; NaN elsewhere."""
+    cancelled: Truths
     """Where kinks cancel."""
 
     @property
-    def granted(self) -> Any:
+    def granted(self) -> Floats:
         """How far the code's own graph may be from the exact value: by rounded decimals, not by a
         wrong formula.
         """
@@ -129,16 +130,19 @@ class _Known:
         return np.where(at_kink, self.hull.reach, np.where(self.kink, 0.0, self.granted))
 
     @property
-    def estimated(self) -> Any:
+    def estimated(self) -> Floats:
         """How far rounding may move the code from its own graph, by the noisy replays."""
         return DEVIATIONS * self.deviation
 
     @property
-    def is_blind(self) -> Any:
-        """Where that says nothing of the number (array of bool)."""
-        return ~(self.estimated < self.terms) & (self.deviation != 0)
+    def is_blind(self) -> Truths:
+        """Where that says nothing of the number."""
+        hides: Truths = ~(self.estimated < self.terms) & (self.deviation != 0)
+        return hides
 
-    def rounding(self, honest: Any, stated: Floats, elementary: bool) -> tuple[Any, str]:
+    def rounding(
+        self, honest: Balls | None, stated: Floats, elementary: bool
+    ) -> tuple[Floats, str]:
         """The same as proved, if that is the smaller reach; where the estimate says nothing, the
         smaller of both.
 
@@ -157,7 +161,7 @@ class _Known:
         return np.where(helps, np.fmin(estimated, proved_), estimated), "estimated"
 
 
-def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Part:
+def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Balls | None) -> Part:
     name, quantity = pair.point.labels[place]
     rounding, tier = known.rounding(honest, pair.point.numbers(place), pair.read.elementary)
     case = _case(pair, place, known, rounding)
@@ -168,7 +172,50 @@ def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Par
     return Part(name, quantity, case.format.name, shape, tier, verdicts, wrong, case)
 
 
-def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> Case:
+def _with_steps_followed(
+    pair: ComparedPrograms, parts: Sequence[Part], flat: Sequence[_Known]
+) -> list[Part]:
+    """Numbers that the allowance does not explain are looked at operation by operation.
+
+    In 16 bits a few roundings may be as large as the number. Who knows each number on the way needs
+    no bound for all of them. In wider formats it is a reason to look at the code, and nothing is
+    called wrong that follows.
+    """
+    open_ = [_is_open(part, known) for part, known in zip(parts, flat, strict=True)]
+    program = pair.as_in_forward(pair.builder.program(*pair.code))
+    if not any(mask.any() for mask in open_) or program.elements > PROVABLE_IF_BLIND:
+        return list(parts)
+    steps = followed(program, pair.given, pair.shown)
+    return [
+        _with_steps(pair, place, part, known, np.where(mask, np.ravel(ball), _UNKNOWN))
+        if mask.any()
+        else part
+        for place, (part, known, mask, ball) in enumerate(
+            zip(parts, flat, open_, steps, strict=True)
+        )
+    ]
+
+
+def _is_open(part: Part, known: _Known) -> Truths:
+    """Which numbers do not agree though nothing but rounding speaks against them; those of 16 bits
+    that cannot be decided among them.
+    """
+    is_narrow = part.case.format.precision < FLOAT32.precision
+    least = Outcome.UNDECIDED if is_narrow else Outcome.DISAGREES
+    open_ = (part.verdicts.severity >= least.severity) & ~known.unexplained
+    return np.asarray(open_ & part.case.known & ~part.case.kink)
+
+
+def _with_steps(
+    pair: ComparedPrograms, place: int, part: Part, known: _Known, steps: Balls
+) -> Part:
+    case = replace(part.case, steps=steps)
+    changing = pair.point.changing(place)
+    verdicts = _with_findings(case.verdicts(), known, part.wrong_formula, changing)
+    return replace(part, verdicts=verdicts, case=case)
+
+
+def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Floats) -> Case:
     finite = all(np.isfinite(value).all() for value in pair.given.values())
     return Case(
         format=pair.point.format(place),
@@ -183,7 +230,7 @@ def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> C
     )
 
 
-def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any) -> Verdicts:
+def _with_findings(verdicts: Verdicts, known: _Known, wrong: Truths, changing: Truths) -> Verdicts:
     """What is wrong in exact arithmetic is wrong, however small it is; so is what comes out
     differently when the code is run again.
     """

@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 
 from verifier.capture.code_at_point import Statements
 from verifier.capture.lowering import Lowered, plain
 from verifier.judging.conditioning import Point
-from verifier.operations.arrays import Truths
+from verifier.operations.arrays import Array, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.balls import Decision
@@ -42,8 +41,8 @@ class ComparedPrograms:
         return self.read.builder
 
     @property
-    def given(self) -> Mapping[str, Any]:
-        """The inputs and what multiplies the results' derivatives, as float64 arrays."""
+    def given(self) -> Mapping[str, Floats]:
+        """The inputs and what multiplies the results' derivatives."""
         return self.point.given
 
     @cached_property
@@ -66,7 +65,17 @@ class ComparedPrograms:
         """Where the builder's nodes stand in that program."""
         return self.builder.places_in(*self.code, *self.exact)
 
-    def actual(self, node: int) -> Any:
+    @property
+    def shown(self) -> dict[int, Array]:
+        """What the code had on the way, by the places of its statements' program, as float64."""
+        places = self.builder.places_in(*self.code)
+        return {
+            place: self.builder.actual[index]
+            for index, place in places.items()
+            if index in self.builder.actual
+        }
+
+    def actual(self, node: int) -> Array | None:
         """What the code, or the version of it that says what is right, had for a node, as float64;
         None where neither showed it.
         """
@@ -74,7 +83,8 @@ class ComparedPrograms:
         if known.operation != CONSTANT:
             return self.builder.actual.get(node)
         if known.array.dtype == bool or known.array.ndim:
-            return known.array
+            numbers: Array = known.array
+            return numbers
         # A number that is compared with a tensor is rounded to the tensor's format.
         rounded = self.point.lowest if known.format is None else known.format
         return plain(torch.tensor(known.array).to(getattr(torch, rounded.name)))

@@ -56,16 +56,18 @@ class Point:
         return self.program.elements
 
     def moving_shape(self, name: str) -> tuple[int, ...]:
-        """The shape of what an argument can be moved by."""
+        """The shape of what the argument `name` can be moved by."""
         return np.shape(self.arguments[name])
 
     def evaluated(self, arithmetic: BallArithmetic, arguments: Mapping[str, Array]) -> list[Balls]:
-        """The results at some arguments, at the precision in force."""
+        """The results at some `arguments`, by name and of the shapes of the point's own, in
+        `arithmetic` at the precision in force.
+        """
         found = evaluate(self.program, arithmetic, arguments)
         return [as_objects(result) for result in found]
 
     def only(self, result: int) -> Point:
-        """The same with one of the results alone."""
+        """The same with one of the results alone: the one at the place `result`."""
         kept = sorted(self.program.needed(self.program.outputs[result]))
         place = {before: now for now, before in enumerate(kept)}
         nodes = [self.program.nodes[before] for before in kept]
@@ -129,8 +131,10 @@ class Accuracy:
 def accuracy(name: str, format: Format, centre: Floats, error: Floats, moved: Floats) -> Accuracy:
     """The accuracy of statements that are off by `error` from exact values that move by `moved`.
 
-    `centre`, `error` and `moved` are float64 arrays of the same shape. The sources of `moved` are
-    the inputs' own roundings (`Point.moved`).
+    `centre`, the exact values, `error` and `moved` are float64 arrays of one shape (entries,), in
+    the unit of the statements; NaN in `centre` stands for no exact value, infinite in `moved` for
+    an unknown distance. The sources of `moved` are the inputs' own roundings (`Point.moved`).
+    `name` and `format` are those of the array of statements.
     """
     known = np.isfinite(centre) & (centre != 0)
     size = float(np.abs(centre).max(where=np.isfinite(centre), initial=0.0))

@@ -8,8 +8,8 @@ import numpy as np
 
 from verifier.capture.code_at_point import SECOND, SEED, TANGENT, Statements
 from verifier.judging.reference import input_nodes
-from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
+from verifier.program.gradients.array_gradient import gradients
 
 
 def derivative_nodes(point: Statements, builder: Builder, values: Sequence[int]) -> list[int]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from verifier.capture.code_at_point import Statements
 from verifier.capture.trace_events import Events
 from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
+from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import CODE_FORMATS
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
@@ -59,12 +59,12 @@ class Part:
     """How the allowance was found: proved or estimated."""
     verdicts: Verdicts
     """In the order of the flattened array."""
-    wrong_formula: Any
-    """Where the formula does not replay (array of bool)."""
+    wrong_formula: Truths
+    """Where the formula does not replay."""
     case: Case = field(repr=False, compare=False)
     """What the statements were compared with."""
 
-    def restated(self, stated: Any) -> Part:
+    def restated(self, stated: Floats) -> Part:
         """The verdicts on other statements of the same numbers: `stated` is a flat float64 array,
         and is compared with the same exact ones.
         """
@@ -77,7 +77,7 @@ class Part:
         worst = int(self.verdicts.severity.max(initial=0))
         return tuple(Outcome)[worst]
 
-    def relative_error(self, where: Any = True) -> float:
+    def relative_error(self, where: Truths | bool = True) -> float:
         """The largest error of what disagrees, as a fraction of the exact value; NaN where that
         is 0. `where` is a flat array of bool, or True for all of them.
         """
@@ -100,9 +100,9 @@ class Exact:
     """The exact results as a program, for what is asked of them besides their values."""
 
     point: Point
-    exact: Sequence[Any]
+    exact: Sequence[Balls]
 
-    def at(self, arguments: Mapping[str, Any]) -> list[Any]:
+    def at(self, arguments: Mapping[str, Floats]) -> list[Floats]:
         """The exact results where some arguments are others, as float64 arrays; NaN where there is
         none.
 
@@ -116,7 +116,7 @@ class Exact:
             ]
 
     @cached_property
-    def moved(self) -> list[Any]:
+    def moved(self) -> list[Floats]:
         """How far the exact results move with the inputs."""
         with precision(LAST_BITS):
             return [np.ravel(far) for far in self.point.moved(self.exact)]

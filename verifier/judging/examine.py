@@ -56,7 +56,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     point = Statements(subject)
     try:
         capture = captured if subject.honour_detach else captured_with_detached
-        graph = capture(point.joint, point.arguments)
+        shapes = tuple(argument.shape for argument in point.arguments)
+        graph = subject.graphs.get(shapes) or capture(point.joint, point.arguments)
+        subject.graphs[shapes] = graph
         read: Lowered | NotReplayed = lowered(
             graph, point.names, point.arguments, quantity=subject.quantity
         )

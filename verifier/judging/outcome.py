@@ -50,7 +50,8 @@ AT_TIES = frozenset({Note.KINK, Note.NO_MEAN, Note.CANCELS})
 
 
 def worst_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
-    """The worst outcome that was found; undecided where nothing was compared.
+    """The worst outcome that was found; undecided where nothing was compared. `outcomes` has the
+    number of comparisons by outcome.
 
     >>> worst_outcome({Outcome.AGREES: 3, Outcome.DISAGREES: 0}), worst_outcome({})
     (<Outcome.AGREES: 'agrees'>, <Outcome.UNDECIDED: 'undecided'>)
@@ -59,5 +60,5 @@ def worst_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The worst of the outcomes; undecided where there is none."""
+    """The worst of the `outcomes`; undecided where there is none."""
     return max(outcomes, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)

@@ -4,9 +4,9 @@ derived.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from verifier.capture.autograd_derivatives import ForwardAlone
 from verifier.capture.code_at_point import SEED, Statements
@@ -14,9 +14,12 @@ from verifier.capture.joint_graph import NotReadableError, captured, captured_wi
 from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError
-from verifier.program.builder import Builder
+from verifier.process.values import UserFunction
+from verifier.program.builder import Builder, FormulaBuilder
+from verifier.program.guards import guarded
 from verifier.program.lift import Reduction, common_shape, lifted, unreduced
-from verifier.program.program import Program
+from verifier.program.program import Program, Shape
+from verifier.program.shapes import shape_text
 
 
 class Specification(Protocol):
@@ -42,21 +45,68 @@ class Formula:
         `statements` are those of the code at its point. Raises InputError where the code returns
         several tensors, or a shape that the formula does not have.
         """
+        value = self.unfitted(statements, builder)
+        return [common_shape(builder, value, statements.shapes[0])]
+
+    def unfitted(self, statements: Statements, builder: Builder) -> int:
+        """The same in the formula's own shape."""
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
             )
-        value = self.reduction(
-            builder, lifted(self.program, builder, input_nodes(statements, builder))
-        )
-        return [common_shape(builder, value, statements.shapes[0])]
+        nodes = input_nodes(statements, builder)
+        return self.reduction(builder, lifted(self.program, builder, nodes))
+
+
+@dataclass(frozen=True)
+class ArrayFormula:
+    """A formula that does something with whole arrays, so that it depends on their shapes."""
+
+    write: Callable[[FormulaBuilder, Mapping[str, int]], int]
+    """Writes the formula, and gives its node, for the nodes of its symbols by name."""
+    numbers: Mapping[str, float]
+    """The inputs that are plain numbers."""
+    reduction: Reduction = unreduced
+
+    def values(self, statements: Statements, builder: Builder) -> list[int]:
+        """The node of the formula's reduced value in `builder`, of the shape that the code returns.
+
+        `statements` are those of the code at its point. Raises InputError where the shapes of the
+        inputs do not fit the formula, and where its value has another shape than the code's; axes
+        of length 1 do not matter.
+        """
+        nodes = input_nodes(statements, builder)
+        shapes = {name: builder.shape(nodes[name]) for name in statements.inputs if name in nodes}
+        formula = Formula(self._program(shapes), self.reduction)
+        value = formula.unfitted(statements, builder)
+        found, expected = builder.shape(value), tuple(statements.shapes[0])
+        if _without_ones(found) != _without_ones(expected):
+            raise InputError(
+                f"the formula's value is {_described(found)}, the code's {_described(expected)}"
+            )
+        return [builder.reshape(value, expected)]
+
+    def _program(self, shapes: Mapping[str, Shape]) -> Program:
+        """The guarded program for inputs of these shapes."""
+        build = FormulaBuilder()
+        symbols = {name: build.input(name, shape) for name, shape in shapes.items()}
+        symbols |= {name: build.constant(number) for name, number in self.numbers.items()}
+        return guarded(build.program(self.write(build, symbols)))
+
+
+def _without_ones(shape: Shape) -> Shape:
+    return tuple(length for length in shape if length != 1)
+
+
+def _described(shape: Shape) -> str:
+    return f"of shape {shape_text(shape)}" if shape else "a number"
 
 
 @dataclass(frozen=True)
 class Reference:
     """Another version of the code, whose forward is read; its own backward is not run."""
 
-    code: Callable[..., Any]
+    code: UserFunction
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
@@ -81,7 +131,7 @@ class Reference:
         return nodes
 
 
-def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Builder) -> list[int]:
+def forward_nodes(code: UserFunction, statements: Statements, builder: Builder) -> list[int]:
     """The nodes in `builder` of what `code` returns at the point of these `statements`, read from
     its forward. Raises NotReadableError where it cannot be read.
     """

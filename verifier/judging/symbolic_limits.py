@@ -105,7 +105,7 @@ def add_limits(
 
 @contextmanager
 def limit_search_time(seconds: float = IN_ALL) -> Iterator[None]:
-    """A block in which all limits together take no more seconds than that."""
+    """A block in which all limits together take no more than so many `seconds`."""
     token = _time_budget.set(_TimeBudget(seconds))
     try:
         yield

@@ -32,8 +32,16 @@ def _sigmoid(a: Ball) -> Ball:
 
 
 def _softplus(a: Ball) -> Ball:
-    """log(1 + exp(a)), by way of exp(-|a|) so that nothing overflows."""
+    """log(1 + exp(a)), by way of exp(-|a|) so that nothing overflows; it grows with a."""
+    if a.is_finite() and a.rad() > 1:
+        return _softplus(a.lower()).union(_softplus(a.upper()))
     return a + (-a).exp().log1p() if a > 0 else a.exp().log1p()
+
+
+def _logaddexp(a: Ball, b: Ball) -> Ball:
+    """log(exp(a) + exp(b)), from the larger one: beside it the other may be nothing."""
+    larger, smaller = (a, b) if a.mid() > b.mid() else (b, a)
+    return larger + _softplus(smaller - larger)
 
 
 def _xlogy(a: Ball, b: Ball) -> Ball:
@@ -98,7 +106,7 @@ ROWS = (
         numpy=Call("np.maximum", extra=(0,)), python=Call("builtins.max", extra=(0,)),
     ),
     Operation(
-        "logaddexp", logaddexp, arb=on_arrays(lambda a, b: a + _softplus(b - a), 2),
+        "logaddexp", logaddexp, arb=on_arrays(_logaddexp, 2),
         # The larger one, and log1p(exp(-d)) of their distance d, which makes d's rounding small.
         budget=Budget(2.0, 2.0, lambda result, a, b: np.abs(result) + 1),
         measured=(_MODERATE, _MODERATE), derivatives=lambda a, b: (sigmoid(a - b), sigmoid(b - a)),

@@ -56,8 +56,8 @@ class Format:
         return self.precision * math.log10(2.0)
 
     def holds(self, number: float) -> bool:
-        """Whether that float64 is a number of this format, a normal one or 0; infinities and NaN
-        are.
+        """Whether the float64 `number` is a number of this format, a normal one or 0; infinities
+        and NaN are.
 
         >>> FLOAT32.holds(0.5), FLOAT32.holds(0.1)
         (True, False)
@@ -80,7 +80,7 @@ CODE_FORMATS = {known.name: known for known in (FLOAT64, FLOAT32, BFLOAT16, FLOA
 
 
 def format_named(name: str) -> Format:
-    """The format of that name.
+    """The format of that `name`: "float32" or "float64".
 
     Raises InputError where verifier does not train in it.
     """

@@ -9,7 +9,7 @@ MODULES = ("builtins", "math", "np", "special", "torch")
 
 
 def is_name(name: str) -> bool:
-    """Whether a model, a symbol or a function can have this name.
+    """Whether a model, a symbol or a function can have this `name`.
 
     >>> is_name("w1"), is_name("lambda"), is_name("torch"), is_name("two words")
     (True, False, False, False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def number(value: float) -> str:
-    """A number as Python writes it: it reads back as the same float.
+    """`value` as Python writes it: the text reads back as the same float.
 
     >>> number(0.1), number(3)
     ('0.1', '3.0')
@@ -13,8 +13,8 @@ def number(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """A number in two or three digits, at most 7 characters (8 with a sign), for what is an
-    estimate anyway.
+    """`value` in two or three digits, at most 7 characters (8 with a sign), for what is an estimate
+    anyway.
 
     >>> short(0.291), short(50.0), short(23456789.0)
     ('0.291', '50', '2.3e+07')
@@ -24,7 +24,7 @@ def short(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number without the .0 that a whole one ends in.
+    """`value` without the .0 that a whole number ends in.
 
     >>> plain(3.0), plain(0.1)
     ('3', '0.1')

@@ -148,7 +148,7 @@ class Budget:
     """
 
     def of(self, library: str) -> float:
-        """The ulps of a library, which is "torch" or "numpy"."""
+        """The ulps of a `library`, which is "torch" or "numpy"."""
         return float(getattr(self, library))
 
 
@@ -242,7 +242,9 @@ class Composition:
 
 
 def flat(*arguments: Expr) -> tuple[Expr, ...]:
-    """A zero for each argument: the derivatives of an operation that is flat between its jumps."""
+    """A zero for each of the `arguments`: the derivatives of an operation that is flat between its
+    jumps.
+    """
     return (sympy.S.Zero,) * len(arguments)
 
 
@@ -290,7 +292,7 @@ def define_function(
     derivatives: Callable[..., tuple[Expr, ...]],
     arguments: int | None = None,
 ) -> ExprClass:
-    """A class of SymPy functions of that name, for a function that SymPy lacks.
+    """A class of SymPy functions of that `name`, for a function that SymPy lacks.
 
     `definition` takes expressions and gives the expression that the function stands for; numbers
     are computed from it. `derivatives` takes the same and gives the derivative for each of them.
@@ -321,7 +323,7 @@ def define_function(
 
 
 def by_definition(expression: Expr) -> Expr:
-    """The expression with the definition in place of every function that SymPy lacks."""
+    """The SymPy `expression` with the definition in place of every function that SymPy lacks."""
     return expression.replace(
         _has_definition, lambda part: by_definition(part.definition(*part.args))
     )

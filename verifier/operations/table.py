@@ -95,7 +95,7 @@ COMPOSED: dict[ExprClass, Composition] = {
 
 
 def check_name(name: str) -> None:
-    """Do nothing if a function can be added under that name.
+    """Do nothing if a function can be added under that `name`.
 
     Raises InputError for a name that is taken, or that is no Python name.
     """
@@ -106,7 +106,8 @@ def check_name(name: str) -> None:
 
 
 def add(row: Operation | Composition) -> None:
-    """Make a row or a composition known everywhere: in bodies, in text and in expressions.
+    """Make a `row` of the table, or a composition of rows, known everywhere: in bodies, in text and
+    in expressions.
 
     Raises InputError for a name that is taken, or that is no Python name.
     """

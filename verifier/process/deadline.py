@@ -40,7 +40,7 @@ class Deadline:
         return time.monotonic() - self.start
 
     def after(self, share: float) -> Deadline:
-        """A deadline of its own, when that share of the seconds left is over.
+        """A deadline of its own, when that `share` of the seconds left is over.
 
         >>> Deadline.NEVER.after(0.5).seconds is None, Deadline(8.0).after(0.5).seconds <= 4.0
         (True, True)
@@ -48,7 +48,7 @@ class Deadline:
         return Deadline(None if self.seconds is None else share * max(0.0, self.left()))
 
     def run(self, work: Callable[[], _Result]) -> _Result:
-        """What the work returns. Raises OutOfTimeError where it does not return in time."""
+        """What `work` returns. Raises OutOfTimeError where it does not return in time."""
         return run_with_timeout(None if self.seconds is None else max(self.left(), 0.01), work)
 
 
@@ -63,7 +63,7 @@ class SupervisedDeadline(Deadline):
         return super().left() - self.reserve
 
     def run(self, work: Callable[[], _Result]) -> _Result:
-        """What the work returns: whoever started this process sees to the time."""
+        """What `work` returns: whoever started this process sees to the time."""
         return work()
 
 

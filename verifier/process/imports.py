@@ -16,7 +16,7 @@ from types import ModuleType
 
 
 def import_quietly(name: str) -> ModuleType:
-    """The module of that dotted name, loaded without leaving traces.
+    """The module of the dotted `name`, loaded without leaving traces.
 
     Raises whatever loading it raises, such as ModuleNotFoundError.
 

@@ -30,7 +30,7 @@ class InternalErrors:
         return tuple(self._tracebacks)
 
     def run(self, what: str, work: Callable[[], _Result], otherwise: _Result) -> _Result:
-        """What the work returns; where it raises an error, the error is added and `otherwise`
+        """What `work` returns; where it raises an error, the error is added and `otherwise`
         returned.
 
         `what` names the work in a sentence.
@@ -46,7 +46,7 @@ class InternalErrors:
             return otherwise
 
     def add(self, what: str, error: Exception) -> None:
-        """Add an error that the work named by `what` raised."""
+        """Add an `error` that the work named by `what` raised."""
         raised = f"{type(error).__name__}: {message_of(error)}"
         self._notes[printable(f"{what} failed: {raised}; the verdict stands")] = None
         self._tracebacks[traceback_of(error)] = None

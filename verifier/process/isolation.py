@@ -46,7 +46,7 @@ _R = TypeVar("_R")
 
 
 def isolate(call: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The same function as a library call: it leaves all state of the process as it was."""
+    """The function `call` as a library call: it leaves all state of the process as it was."""
 
     @wraps(call)
     def alone(*arguments: _P.args, **keywords: _P.kwargs) -> _R:
@@ -84,7 +84,7 @@ def library_call() -> Iterator[None]:
 
 
 def user_code_state(tensors: Sequence[torch.Tensor]) -> AbstractContextManager[None]:
-    """A block in which code under test runs on these tensors, in its own state.
+    """A block in which code under test runs on these `tensors`, in its own state.
 
     What the code changes is named and undone. A run inside another, such as a forward whose
     backward is to follow, is part of it. Outside a library call the block only ignores warnings.
@@ -105,8 +105,9 @@ def user_file_state(package: str = "") -> Iterator[None]:
     """A block in which code under test is loaded. What that leaves is the code's state until the
     library call ends.
 
-    A package is loaded once in the life of a process: what it left is there again the next time.
-    Warnings are treated as the caller says, but none of them is an error.
+    A `package`, by its dotted name, is loaded once in the life of a process: what it left is there
+    again the next time. Empty stands for a file, which is loaded each time. Warnings are treated as
+    the caller says, but none of them is an error.
     """
     call = _CALL.get()
     if call is None or call.run is not None:

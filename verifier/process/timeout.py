@@ -33,7 +33,7 @@ class OutOfTimeError(Exception):
 
 
 def run_with_timeout(seconds: float | None, work: Callable[[], _Result]) -> _Result:
-    """What the work returns, if it takes no longer than so many seconds; None sets no limit.
+    """What `work` returns, if it takes no longer than `seconds`; None sets no limit.
 
     Raises OutOfTimeError where it takes longer, and whatever the work raises.
 
@@ -95,7 +95,7 @@ class _StoppableThread(Generic[_Result]):
 
 
 def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The frames that an error came through in the user's code, the outermost first.
+    """The frames that `error` came through in the user's code, the outermost first.
 
     Those of verifier, of Python and of the libraries that verifier computes with are left out.
     """
@@ -108,7 +108,7 @@ def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def place_of(error: BaseException) -> str:
-    """Where in the user's code an error was raised, as a part of a sentence: ` at losses.py:12`.
+    """Where in the user's code `error` was raised, as a part of a sentence: ` at losses.py:12`.
 
     It is empty where the error came through no code of the user's.
     """
@@ -117,7 +117,7 @@ def place_of(error: BaseException) -> str:
 
 
 def user_traceback(error: BaseException) -> str:
-    """The lines of the user's code that an error came through, the last one first.
+    """The lines of the user's code that `error` came through, the last one first.
 
     At most LINES lines, one text; empty where there are none.
     """

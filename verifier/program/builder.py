@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from verifier.operations.arrays import Array, Indices
 from verifier.operations.formats import Format
 from verifier.operations.table import REDUCTIONS
 from verifier.program.program import (
+    ARRAY,
     CONDITIONS,
     CONSTANT,
     CONTRACT,
@@ -28,14 +29,15 @@ from verifier.program.program import (
     FrozenArray,
     Node,
     OfMatrix,
+    OnArrays,
     Program,
     Shape,
     has_truths,
     is_held,
     needed_by,
     subprogram,
-    with_arguments_at,
 )
+from verifier.program.shapes import broadcast
 
 
 class Builder:
@@ -245,7 +247,7 @@ class Builder:
 class FormulaBuilder(Builder):
     """Collects the operations of a formula, whose numbers stay as they were written.
 
-    Its arrays are numbers, and the rows of a batch, of which there may be any number.
+    Its shapes have one length that is not known: how many rows a batch has.
 
     >>> build = FormulaBuilder()
     >>> x = build.input("x")
@@ -254,32 +256,59 @@ class FormulaBuilder(Builder):
     """
 
     def constant(self, value: Array | float) -> int:
-        """A number, as it was written: 2 and 2.0 are different ones."""
+        """A number, as it was written: 2 and 2.0 are different ones. An array is data."""
+        if isinstance(value, np.ndarray) and value.ndim:
+            return super().constant(value)
         return self._add(Node(CONSTANT, payload=value))
 
     def is_one(self, index: int, beside: int) -> bool:
-        """Whether the node is the constant 1; a formula has no axes that `beside` could bring."""
-        return self._nodes[index].number == 1
+        """Whether a node is the number 1, so that times another one it is that one."""
+        return self._nodes[index].number == 1 and not self._nodes[index].is_array
 
     def apply(self, operation: str, *arguments: int) -> int:
-        """The node of that row; its shape is that of the widest argument, a reduction's is
-        scalar.
+        """The node of that row; the arguments are broadcast, and a reduction gives a number.
+
+        Raises InputError where their shapes do not fit.
         """
-        shape = max((self._nodes[index].shape for index in arguments), key=len, default=SCALAR)
-        return self._add(Node(operation, arguments, SCALAR if operation in _TO_NUMBER else shape))
+        if operation in _TO_NUMBER:
+            return self._add(Node(operation, arguments, SCALAR))
+        shape = broadcast(*(self._nodes[index].shape for index in arguments))
+        return self._add(Node(operation, arguments, shape))
+
+    def array(self, operation: OnArrays, *arguments: int) -> int:
+        """The node of an operation on arrays. Raises InputError where the shapes do not fit."""
+        shape = operation.shape(*(self._nodes[index].shape for index in arguments))
+        return self._add(Node(ARRAY, arguments, shape, operation))
+
+    def array_unless(self, operation: OnArrays, *arguments: int) -> int:
+        """The same, or the first argument as it is where it has the result's shape already."""
+        shapes = [self._nodes[index].shape for index in arguments]
+        if operation.shape(*shapes) == shapes[0]:
+            return arguments[0]
+        return self.array(operation, *arguments)
 
     def copy(self, program: Program, output: int, places: dict[int, int] | None = None) -> int:
         """Take over what one node of another program needs; `places` says where nodes already stand
-        here.
+        here. Shapes follow from those of the nodes that stand here.
         """
         places = {} if places is None else places
         for index in needed_by(program.nodes, (output,), places):
-            places[index] = self._add(with_arguments_at(program.nodes[index], places))
+            places[index] = self.copied(program.nodes[index], places)
         return places[output]
+
+    def copied(self, node: Node, places: Mapping[int, int]) -> int:
+        """The same operation on the nodes at these places."""
+        arguments = [places[argument] for argument in node.arguments]
+        if node.operation == ARRAY:
+            return self.array(node.payload, *arguments)
+        if node.operation in (INPUT, CONSTANT):
+            return self._add(node)
+        return self.apply(node.operation, *arguments)
 
     def _key(self, node: Node) -> Hashable:
         # 1 and 1.0, 0.0 and -0.0 are equal to Python and different to a formula.
-        return (node.operation, node.arguments, type(node.payload), repr(node.payload), node.shape)
+        payload = node.payload if node.is_array else repr(node.payload)
+        return (node.operation, node.arguments, type(node.payload), payload, node.shape)
 
 
 _TO_NUMBER = frozenset(row.name for row in REDUCTIONS) - {"spread"}

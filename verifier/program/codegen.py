@@ -31,8 +31,11 @@ from verifier.operations.operation import (
     Suffix,
 )
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.broadcasting import reshape_rows
+from verifier.program.array_operations.movement import put_at
+from verifier.program.array_operations.operation import Argument, ArrayOperation
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import CONSTANT, INPUT, Node, Program
+from verifier.program.program import ARRAY, CONSTANT, INPUT, Node, Program
 
 
 @dataclass(frozen=True)
@@ -120,17 +123,52 @@ class _Writer:
         if node.operation == INPUT:
             return _Text(str(node.payload))
         if node.operation == CONSTANT:
-            return _number(node.payload)
+            return self._array(node) if node.is_array else _number(node.payload)
         arguments = [texts[argument] for argument in node.arguments]
         if self._varies(index):
             arguments = [
                 self._plain_number(place, text)
                 for place, text in zip(node.arguments, arguments, strict=True)
             ]
+        if node.operation == ARRAY:
+            return self._on_arrays(node, arguments)
         return self._operation(TABLE[node.operation], node, arguments)
 
+    def _on_arrays(self, node: Node, arguments: Sequence[_Text]) -> _Text:
+        operation: ArrayOperation = node.payload
+        if operation.symbol:
+            left, right = arguments
+            text = f"{left.within(PRODUCT)} {operation.symbol} {right.within(PRODUCT + 1)}"
+            return _Text(text, PRODUCT)
+        given = [
+            Argument(
+                text.text, self._as_array(text) if self._is_plain(place) else text.within(ATOM)
+            )
+            for place, text in zip(node.arguments, arguments, strict=True)
+        ]
+        return _Text(operation.source(self.language.name, *given))
+
+    def _as_array(self, number: _Text) -> str:
+        """A plain number in the dtype of the first symbol."""
+        like = self.program.inputs[0]
+        if self.language is TORCH:
+            return f"{like}.new_tensor({number.text})"
+        return f"np.result_type({like}).type({number.text})"
+
+    def _array(self, node: Node) -> _Text:
+        """An array that stands in the formula: truth values, or numbers in the dtype of the first
+        symbol.
+        """
+        like, numbers = self.program.inputs[0], node.array.tolist()
+        truths = node.array.dtype == bool
+        if self.language is TORCH:
+            return _Text(f"{like}.new_tensor({numbers}{', dtype=torch.bool' if truths else ''})")
+        if truths:
+            return _Text(f"np.array({numbers})")
+        return _Text(f"np.array({numbers}, dtype=np.result_type({like}))")
+
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
-        plain = [not self._varies(argument) for argument in node.arguments]
+        plain = [self._is_plain(argument) for argument in node.arguments]
         if row.name == "where" and plain[0]:
             condition, taken, otherwise = (argument.text for argument in arguments)
             return _Text(f"({taken} if {condition} else {otherwise})")
@@ -156,7 +194,7 @@ class _Writer:
         """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
         if self.program.nodes[index].operation == CONSTANT:
             return text
-        value = self._constants.get(index)
+        value = self._constants.get(index) if self._is_plain(index) else None
         if value is None or abs(float(value)) < _WHOLE:
             return text
         return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT)
@@ -191,6 +229,10 @@ class _Writer:
 
     def _varies(self, index: int) -> bool:
         return self.program.varying[index]
+
+    def _is_plain(self, index: int) -> bool:
+        """Whether a node is a number that depends on no symbol."""
+        return not self._varies(index) and not self.program.nodes[index].shape
 
 
 _WHOLE = 2**63
@@ -242,10 +284,18 @@ def definition(name: str, signature: str, program: Program, language: Language) 
     return f"def {name}({signature}):\n" + "".join(f"    {line}\n" for line in statements)
 
 
-def function(name: str, signature: str, program: Program, language: Language) -> Callable[..., Any]:
-    """The function itself; `inspect.getsource` shows its source."""
+def function(
+    name: str,
+    signature: str,
+    program: Program,
+    language: Language,
+    start: Mapping[str, Any] | None = None,
+) -> Callable[..., Any]:
+    """The function itself; `inspect.getsource` shows its source. What the signature calls `start`
+    is given.
+    """
     source = definition(name, signature, program, language)
-    return _compiled(name, source, language, _scope(language, program))
+    return _compiled(name, source, language, _scope(language, program) | {"start": start})
 
 
 def _compiled(
@@ -342,7 +392,10 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
         for notation in (language.notation(TABLE[row]), TABLE[row].python)
         if isinstance(notation, Call)
     ]
-    if any(call.name.startswith("special.") for call in calls):
+    on_arrays = [node.payload for node in program.nodes if node.operation == ARRAY]
+    if on_arrays:
+        scope |= {"put_at": put_at, "reshape_rows": reshape_rows}
+    if on_arrays or any(call.name.startswith("special.") for call in calls):
         scope["special"] = import_module("scipy.special")
     return {**scope, **{call.name: call.own for call in calls if call.own is not None}}
 
@@ -353,8 +406,10 @@ def constant_values(program: Program) -> dict[int, Any]:
     values: dict[int, Any] = {}
     for index, node in enumerate(program.nodes):
         if node.operation == CONSTANT:
-            values[index] = arithmetic.number(node.payload)
-        elif node.operation != INPUT and all(argument in values for argument in node.arguments):
+            values[index] = node.array if node.is_array else arithmetic.number(node.payload)
+        elif node.operation not in (INPUT, ARRAY) and all(
+            argument in values for argument in node.arguments
+        ):
             values[index] = arithmetic.apply(
                 TABLE[node.operation], *(values[place] for place in node.arguments)
             )

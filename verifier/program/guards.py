@@ -17,8 +17,17 @@ import numpy as np
 from verifier.operations.arrays import Floats
 from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.formula_gradient import differentiate
-from verifier.program.program import CONDITIONS, CONSTANT, INPUT, SCALAR, Node, Program, evaluate
+from verifier.program.gradients.formula_gradient import differentiate
+from verifier.program.program import (
+    ARRAY,
+    CONDITIONS,
+    CONSTANT,
+    INPUT,
+    SCALAR,
+    Node,
+    Program,
+    evaluate,
+)
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
@@ -118,25 +127,24 @@ class _Copier:
         constant one.
         """
         condition, taken, otherwise = node.arguments
-        if self._varying[condition]:
+        if not self._is_settled(condition):
             return condition
         (holds,) = evaluate(self._program.only(condition), NumPyArithmetic("float64"), {})
         return taken if holds else otherwise
+
+    def _is_settled(self, condition: int) -> bool:
+        """Whether the same branch is taken at all inputs and by all entries."""
+        return not self._varying[condition] and self._program.nodes[condition].shape == SCALAR
 
     def _copied(self, index: int, context: _Context) -> int:
         node, leaves = self._program.nodes[index], dict(context.leaves)
         if index in leaves:
             return leaves[index]
-        if node.operation == INPUT:
-            return self.builder.input(str(node.payload), node.shape)
-        if node.operation == CONSTANT:
-            return self.builder.constant(node.payload)
         if node.operation != "where":
-            return self.builder.apply(
-                node.operation, *(self._copies[part, context] for part in node.arguments)
-            )
+            parts = {part: self._copies[part, context] for part in node.arguments}
+            return self.builder.copied(node, parts)
         condition, taken, otherwise = node.arguments
-        if not self._varying[condition]:
+        if self._is_settled(condition):
             return self._copies[self._first(node), context]
         leaves |= {part: self._copies[part, context] for part in self._settled(condition, leaves)}
         place = self._copies[condition, context]
@@ -201,7 +209,8 @@ class _Copier:
         """
         own = self._own(index, leaves)
         wild = self._wild(own, leaves)
-        if not wild or len(own) > LONGEST:
+        on_arrays = any(self._program.nodes[part].operation == ARRAY for part in own)
+        if not wild or on_arrays or len(own) > LONGEST:
             return {}
         # Each leaf is a symbol here, named by its index, and a trial is one row, whatever the
         # shapes.
@@ -264,13 +273,14 @@ def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
 
 def _constant_degree(node: Node) -> int:
     """Very large and very small factors may make what they multiply or divide overflow."""
-    size = abs(node.payload) if node.operation == CONSTANT else 0
+    size = abs(node.payload) if node.operation == CONSTANT and not node.is_array else 0
     return 1 if size > _LARGE or 0 < size < 1 / _LARGE else 0
 
 
 def _places(program: Program) -> tuple[float, ...]:
     """Numbers to try: simple ones, and those beside, twice and half the formula's own constants."""
-    own = dict.fromkeys(abs(node.payload) for node in program.nodes if node.operation == CONSTANT)
+    numbers = [node.payload for node in program.nodes if node.operation == CONSTANT]
+    own = dict.fromkeys(abs(number) for number in numbers if isinstance(number, int | float))
     around = [
         sign * number
         for size in own

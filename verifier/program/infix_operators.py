@@ -93,7 +93,7 @@ def whole_number(build: FormulaBuilder, node: int) -> int | None:
 
 def _without_sign(build: FormulaBuilder, node: int) -> int | None:
     """What a negative node is the negative of; None for one that does not show its sign."""
-    operation, payload = build[node].operation, build[node].payload
-    if operation == "negative":
+    if build[node].operation == "negative":
         return build[node].arguments[0]
-    return build.constant(-payload) if operation == CONSTANT and payload < 0 else None
+    number = build[node].number
+    return build.constant(-number) if number is not None and number < 0 else None

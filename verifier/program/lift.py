@@ -12,6 +12,7 @@ import numpy as np
 from verifier.errors import InputError
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.operation import ArrayOperation
 from verifier.program.builder import Builder
 from verifier.program.program import CONSTANT, INPUT, Node, Program, Shape
 
@@ -62,13 +63,20 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
             )
         return symbols[str(node.payload)]
     if node.operation == CONSTANT:
-        return builder.constant(float(node.payload))
+        return builder.constant(node.array if node.is_array else float(node.payload))
     arguments = [values[argument] for argument in node.arguments]
     match node.operation:
+        case "array":
+            operation: ArrayOperation = node.payload
+            return operation.lowered(builder, *arguments)
         case "sum":
             return summed(builder, arguments[0])
         case "mean":
             return averaged(builder, arguments[0])
+        case "size":
+            return builder.constant(float(np.prod(builder.shape(arguments[0]))))
+        case "spread":
+            return builder.expand(arguments[1], builder.shape(arguments[0]))
     return builder.apply(node.operation, *arguments)
 
 

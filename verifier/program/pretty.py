@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from verifier.program.array_operations.operation import TEXT, Argument, ArrayOperation
 from verifier.program.builder import places
 from verifier.program.infix_operators import ATOM, INFIX, SIGN, SYMBOLS
 from verifier.program.program import (
@@ -70,6 +71,8 @@ def _written(node: Node, program: Program, texts: list[_Text]) -> _Text:
     match node.operation:
         case "input":
             return _Text(str(node.payload))
+        case "array":
+            return _on_arrays(node.payload, arguments)
         case "constant":
             return _constant(node)
         case "reshape" | "round":
@@ -89,6 +92,15 @@ def _written(node: Node, program: Program, texts: list[_Text]) -> _Text:
                 precedence,
             )
     return _row(node.operation, arguments)
+
+
+def _on_arrays(operation: ArrayOperation, arguments: list[_Text]) -> _Text:
+    if operation.symbol:
+        own = INFIX["*"].precedence
+        left, right = arguments
+        return _Text(f"{left.within(own)} {operation.symbol} {right.within(own + 1)}", own)
+    given = [Argument(argument.text, argument.within(ATOM)) for argument in arguments]
+    return _Text(operation.source(TEXT, *given))
 
 
 def _constant(node: Node) -> _Text:

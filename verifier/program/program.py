@@ -32,6 +32,8 @@ INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
     "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
 )  # fmt: skip
 """The operations that are no rows of the table."""
+ARRAY = "array"
+"""In a formula: an operation on whole arrays (`verifier.program.array_operations`)."""
 CONDITIONS = frozenset(
     {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
 )
@@ -47,6 +49,13 @@ class OfMatrix(Protocol):
 
     def shape(self, argument: Shape) -> Shape:
         """The shape of the result for matrices of a shape; batch axes stay."""
+
+
+class OnArrays(Protocol):
+    """An operation of a formula on whole arrays (`verifier.program.array_operations`)."""
+
+    def shape(self, *arguments: Shape) -> Shape:
+        """The shape of the result. Raises InputError where those of the arguments do not fit."""
 
 
 class FrozenArray:
@@ -75,7 +84,7 @@ class Node:
     shape: Shape = SCALAR
     payload: Any = None
     """An input's name, a constant's array (in a formula its number, as it was written), an index,
-    the axes of a sum, or a function of matrices.
+    the axes of a sum, a function of matrices, or an operation on arrays.
     """
     format: Format | None = None
     """What each element of the result is rounded to; None is exact."""
@@ -287,7 +296,7 @@ class ArrayArithmetic(Arithmetic, Protocol):
         """The argument rounded to the node's format."""
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
+_OWN = frozenset({ARRAY, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(

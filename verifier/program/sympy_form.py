@@ -51,6 +51,8 @@ def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int
         if tree in places:
             waiting.pop()
             continue
+        if getattr(tree, "is_Matrix", False):
+            raise InputError(f"{tree} is a matrix where a number is needed")
         same = _expansion(tree)
         missing = [
             part for part in ((same,) if same is not None else _parts(tree)) if part not in places
@@ -276,8 +278,14 @@ class SymPyArithmetic:
         return value
 
     def constant(self, place: int, node: Node) -> Expr:
-        """SymPy's number for the one that was written."""
+        """SymPy's number for the one that was written. Raises InputError for an array."""
+        if node.is_array:
+            return self.array(place, node)
         return sympy.sympify(node.payload)
+
+    def array(self, place: int, node: Node, *arguments: Expr) -> Expr:
+        """Raises InputError: an operation on arrays is no expression of numbers."""
+        raise InputError("a formula of arrays is not an expression of numbers")
 
     def row(self, place: int, node: Node, *arguments: Expr) -> Expr:
         """SymPy's expression for the row. Raises InputError where SymPy would write out numbers of

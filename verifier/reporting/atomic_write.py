@@ -38,8 +38,8 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put a file with these bytes at that path, in the place of one that is there. Raises
-    InputError.
+    """Put a file with the bytes `data` at `path`, in the place of one that is there. Raises
+    InputError where the system refuses.
 
     A link is followed. Where the program is killed meanwhile, the file that was there stays.
     """

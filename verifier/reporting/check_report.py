@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verifier.checking.check_result import CheckResult
 from verifier.checking.tally.components import CheckComponent
@@ -15,12 +15,14 @@ from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.check import check_content
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.check_frame import check_frame
 from verifier.reporting.data.check_json import check_document
+from verifier.reporting.data.document import json_object
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.page import Page
 from verifier.reporting.text.check_markdown import check_markdown
@@ -73,9 +75,9 @@ class CheckReport(PageReport):
         return self.checked.replay
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report in the format `verifier/1`, in JSON's own types."""
-        return check_document(self.tally)
+        return json_object(check_document(self.tally))
 
     @isolate
     def to_frame(self) -> pandas.DataFrame:

@@ -21,7 +21,7 @@ class Watcher(Protocol):
         """When the check must have ended."""
 
     def keep_going(self, done: int, planned: int) -> bool:
-        """Asked before each step, with how many are done and how many there are."""
+        """Asked before each step, of which so many are `done` and so many are `planned`."""
 
     def publish(self, outcome: Outcome, report: Callable[[], CheckReport]) -> None:
         """What is known so far: the worst outcome, and the report, in which stands what was not

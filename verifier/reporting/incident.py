@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 
 
 def incident_text(arguments: Sequence[str], traceback: str) -> str:
-    """What is needed to find the error: the command, the versions and the traceback."""
+    """What is needed to find the error: the command with its `arguments`, the versions and the
+    `traceback`.
+    """
     lines = [f"{name} {version}" for name, version in versions().items()]
     return "\n".join(
         [
@@ -27,7 +29,7 @@ def incident_text(arguments: Sequence[str], traceback: str) -> str:
 
 
 def incident_file(text: str) -> Path | None:
-    """A new file with that text in the folder for temporary files; None where none can be
+    """A new file with that `text` in the folder for temporary files; None where none can be
     written.
     """
     name = f"verifier-error-{time.strftime('%Y%m%d-%H%M%S')}-"

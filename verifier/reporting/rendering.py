@@ -13,6 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.process.internal_errors import InternalErrors
+from verifier.process.values import Facts
 from verifier.process.workers.messages import Rendered
 from verifier.reporting.content.detail import Detail
 
@@ -30,7 +31,7 @@ class Shown(Protocol):
     def lines(self, width: int, detail: Detail = Detail.SHORT) -> Iterator[Text]:
         """The report as lines for a terminal of `width` columns."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report in the format `verifier/1`."""
 
 
@@ -68,16 +69,16 @@ class Forms:
     """The suffix of the file for the pictures, `-` for the terminal; empty: none are drawn."""
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> Forms:
-        """From its fields in JSON's own types."""
+    def of(cls, options: Facts) -> Forms:
+        """From its fields, the `options`, in JSON's own types."""
         return cls(**{**options, "screen": Screen(**options["screen"])})
 
 
-def render(report: Any, forms: Forms, facts: dict[str, Any] | None = None) -> Rendered:
-    """The report in those forms. It must have the methods that they need.
+def render(report: Any, forms: Forms, facts: Facts | None = None) -> Rendered:
+    """The `report` in the `forms` that are wanted. It must have the methods that they need.
 
-    A form that cannot be made is left out: the verdict stands. The traceback is then in the facts,
-    under `failed`.
+    `facts` go along with what is made. A form that cannot be made is left out: the verdict stands.
+    The traceback is then in the facts, under `failed`.
     """
     makers: dict[str, Callable[[], str]] = {}
     if forms.text:
@@ -99,8 +100,8 @@ def render(report: Any, forms: Forms, facts: dict[str, Any] | None = None) -> Re
     return Rendered(report.exit_code, found, {**known, **({"failed": failed} if failed else {})})
 
 
-def json_text(document: dict[str, Any]) -> str:
-    """The document as verifier writes it."""
+def json_text(document: Facts) -> str:
+    """The `document` as verifier writes it: an entry a line, without NaN."""
     return json.dumps(document, allow_nan=False, indent=1, ensure_ascii=False)
 
 

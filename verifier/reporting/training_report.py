@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Array
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.training import DEFAULT_VIEW, View, training_content
 from verifier.reporting.content.training_verdict import outcome_of
+from verifier.reporting.data.document import json_object
 from verifier.reporting.data.training_frame import frame
-from verifier.reporting.data.training_json import training_document
+from verifier.reporting.data.training_json import (
+    TrainingDocument,
+    TrainingVerdict,
+    training_document,
+)
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.picture import Picture, image
 from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
@@ -77,6 +84,13 @@ class Report(PageReport):
         return dict(self.findings.drift)
 
     @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters after the last step of the training by autograd, in its dtype, by name:
+        what `model.numpy` takes to predict.
+        """
+        return dict(self.findings.parameters)
+
+    @property
     def predictions(self) -> tuple[Prediction, ...]:
         """What both trained models predict at points of the data; empty where the model has no
         inputs.
@@ -96,9 +110,14 @@ class Report(PageReport):
         return str(replace(self, view=View(only_failing=True)))
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report as the format `verifier/1`, in JSON's own types."""
-        verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
+        return json_object(self.document)
+
+    @property
+    def document(self) -> TrainingDocument:
+        """The report as a document of the format `verifier/1`."""
+        verdict: TrainingVerdict = {"replay": self.replay, "outcome": self.outcome, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
     @isolate
@@ -151,6 +170,9 @@ class Report(PageReport):
 
     def _advice(self, step: int) -> str:
         """What to try next at a step that fails."""
+        if not self.model.is_scalar:
+            call = f"verifier.train({self.model.name}, stop_on_failure=True)"
+            return call if self.replay is None else f"{self.replay} --stop-on-failure"
         if self.replay is None:
             return f"verifier.explain(..., step={step})"
         training = self.replay.partition(" --predict ")[0]

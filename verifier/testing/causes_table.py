@@ -45,7 +45,9 @@ class Naming:
 
 
 def namings(accused: Sequence[CauseResult]) -> list[Naming]:
-    """A row for each cause that was planted or named, in the order of the mistakes."""
+    """A row for each cause that was planted or named in the results `accused`, in the order of the
+    mistakes.
+    """
     known = dict.fromkeys(
         [mistake.cause for mistake in MISTAKES] + [name for one in accused for name in one.named]
     )
@@ -66,7 +68,7 @@ def _naming(cause: str, accused: Sequence[CauseResult]) -> Naming:
 
 
 def naming_table(rows: Sequence[Naming]) -> Table:
-    """The causes as a table."""
+    """The causes as a table, with the `rows` that `namings` gives."""
     return table_of(
         "Causes",
         "Causes of mistakes planted in random formulas: named where they are, and where not.",

@@ -28,7 +28,9 @@ MUST = 4.0
 def trial_tables(
     planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
 ) -> tuple[Table, ...]:
-    """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
+    """The lies in `planted` by kind, the judge by dtype, gradcheck on the same code, and the honest
+    code in `acquitted`.
+    """
     return (
         _liars(planted),
         _dtypes(planted, acquitted),

@@ -209,7 +209,9 @@ QUICK = Scope(
 
 
 def list_tasks(scope: Scope, seed: int) -> list[TrialTask]:
-    """Everything to be tried, in pieces of a second or so."""
+    """Everything to be tried, in pieces of a second or so. `scope` says how much that is; the same
+    `seed` gives the same tasks.
+    """
     found: list[TrialTask] = []
     for place, case in enumerate(scope.cases):
         for turn, dtype in enumerate(scope.dtypes):

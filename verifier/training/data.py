@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from verifier.errors import InputError, message_of
 from verifier.operations.arrays import Array, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.process.values import UserInputs, UserValue
+from verifier.program.program import ROWS, Shape
+from verifier.program.shapes import shape_text
 from verifier.training.csv_file import (
     count_text,
     names_text,
@@ -25,6 +28,7 @@ from verifier.training.csv_file import (
     shortened_text,
 )
 
+NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
 NO_NUMBERS = (
     str,
     bytes,
@@ -46,8 +50,10 @@ class Columns:
     rows: int
 
     def row(self, index: int) -> dict[str, float]:
-        """The numbers of a row, counted from 0, by their columns' names."""
-        return {name: float(column[index]) for name, column in self.values.items()}
+        """The numbers of a row, counted from 0, by their columns' names; without arrays."""
+        return {
+            name: float(column[index]) for name, column in self.values.items() if column.ndim == 1
+        }
 
 
 NO_DATA = Columns({}, 0)
@@ -64,7 +70,12 @@ class _GivenColumns:
     sentence: Sentence
 
 
-def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Columns:
+def read_columns(
+    data: UserValue,
+    names: Sequence[str],
+    format: Format,
+    row_shapes: Mapping[str, Shape] = NO_SHAPES,
+) -> Columns:
     """The named columns of the data, rounded to the format; other columns are left alone.
 
     `data` is one of these:
@@ -72,12 +83,15 @@ def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Colum
     - a mapping of columns: lists, arrays, tensors or series of numbers;
     - the path of a CSV file in UTF-8 whose first line names the columns;
     - a data frame of pandas or polars, or a structured NumPy array;
-    - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or
-      mappings by name.
+    - a torch dataset with a length, whose rows are tuples of numbers (or arrays) in the order of
+      the names, or mappings by name.
 
-    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any
-    device and of any number type, but may not require a gradient, since data is not trained. A
-    float32 or an integer becomes the float64 nearest to it, and that the nearest float of `format`.
+    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Where `row_shapes` has
+    another shape than () for a name, each of its rows is an array of that shape.
+
+    Tensors may be on any device and of any number type, but may not require a gradient, since data
+    is not trained. A float32 or an integer becomes the float64 nearest to it, and that the nearest
+    float of `format`.
 
     Raises InputError for a missing, empty or uneven column and for what is not a finite number.
 
@@ -87,9 +101,12 @@ def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Colum
     """
     if not names:
         return NO_DATA
-    given = _given_columns(data, names)
+    given = _given_columns(data, names, row_shapes)
     values = {
-        name: _checked_column(name, given.values[name], format, given.sentence) for name in names
+        name: _checked_arrays(name, given.values[name], format, row_shapes[name])
+        if row_shapes.get(name)
+        else _checked_column(name, given.values[name], format, given.sentence)
+        for name in names
     }
     lengths = {name: len(column) for name, column in values.items()}
     if len(set(lengths.values())) > 1:
@@ -159,7 +176,9 @@ def _rows_where(columns: Columns, mask: Truths) -> Columns:
     )
 
 
-def _given_columns(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+def _given_columns(
+    data: UserValue, names: Sequence[str], row_shapes: Mapping[str, Shape]
+) -> _GivenColumns:
     if data is None:
         raise InputError(f"there is no data: give columns {', '.join(names)}")
     if _is_path(data):
@@ -174,7 +193,7 @@ def _given_columns(data: UserValue, names: Sequence[str]) -> _GivenColumns:
         _check_present(names, data)
         return _GivenColumns({name: data[name] for name in names}, _sentence_by_index)
     if _is_dataset(data):
-        return _columns_of_dataset(data, names)
+        return _columns_of_dataset(data, names, row_shapes)
     raise InputError(
         f"the data is {_with_article(data)}: give a mapping of columns, such as "
         f"{_example_text(names)}{_hint_for(data)}"
@@ -296,19 +315,37 @@ def _hint_for(data: UserValue) -> str:
     return ""
 
 
-def _columns_of_dataset(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+def _columns_of_dataset(
+    data: UserValue, names: Sequence[str], row_shapes: Mapping[str, Shape]
+) -> _GivenColumns:
     rows = _dataset_length(data)
     if not rows:
         raise InputError("the dataset is empty: give at least one row")
     if _gives_tensors(data) and len(data.tensors) == len(names):
         return _GivenColumns(dict(zip(names, data.tensors, strict=True)), _sentence_by_index)
-    values = {name: np.empty(rows) for name in names}
+    values = {name: np.empty((rows, *row_shapes.get(name, ()))) for name in names}
     for index in range(rows):
         for name, entry in zip(
             names, _row_entries(_dataset_row(data, index), index, names), strict=True
         ):
-            values[name][index] = _number_of_entry(name, entry, index, _sentence_by_index)
+            shape = values[name].shape[1:]
+            values[name][index] = (
+                _array_of_entry(name, entry, index, shape)
+                if shape
+                else _number_of_entry(name, entry, index, _sentence_by_index)
+            )
     return _GivenColumns(values, _sentence_by_index)
+
+
+def _array_of_entry(name: str, entry: UserValue, index: int, shape: Shape) -> Array:
+    array = _plain_array(name, entry)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"column {name} does not hold numbers at index {index}")
+    if array.shape != shape:
+        raise InputError(
+            f"column {name} has shape {array.shape} at index {index}: the first row has {shape}"
+        )
+    return array
 
 
 def _gives_tensors(data: UserValue) -> bool:
@@ -366,6 +403,28 @@ def _checked_column(name: str, column: UserValue, format: Format, sentence: Sent
     return _round_to_format(name, _finite_numbers(name, column, sentence), format, sentence)
 
 
+def _checked_arrays(name: str, column: UserValue, format: Format, shape: Shape) -> Floats:
+    """A column whose rows are arrays of that shape."""
+    array = _plain_array(name, column)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"column {name} does not hold numbers")
+    if not len(array):
+        raise InputError(f"column {name} is empty: give at least one row")
+    if array.shape[1:] != shape:
+        expected = shape_text((ROWS, *shape))
+        raise InputError(f"column {name} has shape {array.shape}: give {expected}")
+    numbers = array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        rounded = numbers.astype(format.name).astype(np.float64)
+    bad = np.argwhere(~np.isfinite(rounded))
+    if bad.size:
+        place = bad[0].tolist()
+        number = numbers[tuple(place)].item()
+        what = ": fill it in" if not np.isfinite(number) else f", too large for {format.name}"
+        raise InputError(f"column {name} holds {number!r} at {place}{what}")
+    return rounded
+
+
 def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:
     """The column as float64. Numbers inside text are text."""
     if isinstance(column, dict | set | frozenset):
@@ -383,7 +442,7 @@ def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:
     except InputError:
         raise
     except (ValueError, OverflowError):
-        raise InputError(f"column {name} is ragged: give one number a row") from None
+        raise InputError(f"column {name} is ragged: give each row the same shape") from None
     except (TypeError, RuntimeError) as error:
         kind, message = type(column).__name__, message_of(error, whole=True)
         raise InputError(f"column {name} is a {kind}, not a list of numbers: {message}") from None

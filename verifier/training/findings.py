@@ -18,6 +18,7 @@ from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
+from verifier.operations.arrays import Array, Floats
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.reservoir import (
@@ -55,6 +56,16 @@ class Component:
     """Detection limit: the allowance relative to the exact value; NaN where that was always 0."""
     worst_step: int
     worst: Comparison
+    worst_entry: str = ""
+    """The index of that number in an array, as `[3, 5]`."""
+    tier: str = "proved"
+    """How the allowance was found: proved, or estimated where it was so at any step."""
+    failing_steps: int = 0
+    """At how many steps it, or an entry of it, disagrees."""
+    entry_ratios: Floats | None = field(default=None, compare=False)
+    """Of each entry of an array the largest error over all steps, as a fraction of what rounding
+    allowed it (flat); None for a number.
+    """
 
     @property
     def outcome(self) -> Outcome:
@@ -122,6 +133,8 @@ class Findings:
     components: tuple[Component, ...]
     steps: tuple[Step, ...]
     done: int
+    judged: int
+    """How many of them were judged."""
     planned: int
     interrupted: bool
     steps_an_epoch: int
@@ -145,6 +158,16 @@ class Findings:
     """
     data: Columns = NO_DATA
     """What was trained on."""
+    parameters: Mapping[str, Array | float] = field(default_factory=dict)
+    """All parameters after the last step of the training by autograd."""
+
+    def judged_between(self, before: int, after: int) -> int:
+        """How many judged steps there are between two numbers of steps, without these."""
+        every = self.settings.judge_every
+        numbers = range(before + 1, min(after, self.done + 1))
+        if every == 1:
+            return len(numbers)
+        return sum((number - 1) % every == 0 or number == self.planned for number in numbers)
 
     @property
     def gradients(self) -> tuple[Component, ...]:
@@ -166,7 +189,7 @@ class Collector:
         self._settings = settings
         self._planned = planned
         self._steps_an_epoch = steps_an_epoch
-        self._done = 0
+        self._done = self._judged = 0
         self._tallies: list[_Tally] = []
         self._kept: dict[int, Step] = {}
         self._recent: list[Judged] = []
@@ -190,19 +213,24 @@ class Collector:
                 _Tally("loss", "value"),
                 *(_Tally(name, "reverse") for name in judged.names),
             ]
-        for tally, verdicts in zip(self._tallies, judged.verdicts, strict=True):
+        for tally, verdicts in zip(self._tallies, judged.all_verdicts, strict=True):
             tally.add(verdicts)
+            tally.keep_entries(verdicts, len(judged))
+        for tally, tier in zip(self._tallies, judged.tiers, strict=True):
+            tally.tier = tier if tally.tier == "proved" else tally.tier
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
         self._keep(judged, failing)
         self._follow(judged)
-        self._done += len(judged)
+        self._done = int(judged.numbers[-1])
+        self._judged += len(judged)
 
     def findings(self, interrupted: bool) -> Findings:
         """What was gathered. There must have been at least one step."""
         kept = dict(self._kept)
         recent = [(judged, place) for judged in self._recent for place in range(len(judged))]
         kept.update(
-            (judged.first + place, judged.step(place)) for judged, place in recent[-KEPT_ENDS:]
+            (int(judged.numbers[place]), judged.step(place))
+            for judged, place in recent[-KEPT_ENDS:]
         )
         kept.update(
             (tally.worst_step.number, tally.worst_step)
@@ -214,6 +242,7 @@ class Collector:
             components=tuple(tally.component() for tally in self._tallies),
             steps=tuple(kept[number] for number in sorted(kept)),
             done=self._done,
+            judged=self._judged,
             planned=self._planned,
             interrupted=interrupted,
             steps_an_epoch=self._steps_an_epoch,
@@ -250,18 +279,12 @@ class Collector:
 
     def _places(self, judged: Judged, failing: set[int]) -> list[int]:
         """Of a long run: its first steps and the failing ones; the last ones are kept in turn."""
-        early = range(max(0, min(len(judged), KEPT_ENDS + 1 - judged.first)))
+        early = np.flatnonzero(judged.numbers <= KEPT_ENDS).tolist()
         room = sorted(failing)[: max(0, KEPT_FAILURES - self._failures)]
         return sorted({*early, *room})
 
     def _follow(self, judged: Judged) -> None:
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(judged.parameters - judged.twin_parameters)
-        # Both infinite or both NaN is no distance: the trainings went there together.
-        together = (judged.parameters == judged.twin_parameters) | (
-            np.isnan(judged.parameters) & np.isnan(judged.twin_parameters)
-        )
-        apart = np.where(together, 0.0, apart)
+        apart = judged.apart
         largest = apart.max(axis=0)
         self._last_drift = apart[-1]
         self._largest_drift = (
@@ -269,7 +292,7 @@ class Collector:
         )
         self._look_for_nan(judged)
         self._worst.add(judged)
-        steps = np.arange(judged.first, judged.first + len(judged), dtype=np.float64)
+        steps = judged.numbers.astype(np.float64)
         points = [
             np.stack([steps, verdicts.error, verdicts.allowed, verdicts.severity], axis=1)
             for verdicts in judged.verdicts[1:]
@@ -295,14 +318,14 @@ class Collector:
             },
         }
         found = [
-            NotFinite(judged.first + int(np.argmax(~np.isfinite(values))), what, 0.0)
+            (int(np.argmax(~np.isfinite(values))), what)
             for what, values in columns.items()
             if not np.isfinite(values).all()
         ]
         if found:
-            first = min(found, key=lambda item: item.step)
-            value = float(columns[first.what][first.step - judged.first])
-            self._not_finite = NotFinite(first.step, first.what, value)
+            place, what = min(found, key=lambda item: item[0])
+            value = float(columns[what][place])
+            self._not_finite = NotFinite(int(judged.numbers[place]), what, value)
 
     def _drift(self) -> dict[str, Drift]:
         drifts = zip(self._last_drift.tolist(), self._largest_drift.tolist(), strict=True)
@@ -321,6 +344,9 @@ class _Tally:
         self._limits = Sample()
         self._largest_limit = np.nan
         self._worst_rank = (-1, -1.0)
+        self._failing_steps = 0
+        self.tier = "proved"
+        self._entry_ratios: Floats | None = None
         self.worst_step: Step | None = None
 
     def add(self, verdicts: Verdicts) -> None:
@@ -338,8 +364,17 @@ class _Tally:
         if digits.size:
             self._least_digits = np.fmin(self._least_digits, digits.min())
 
+    def keep_entries(self, verdicts: Verdicts, steps: int) -> None:
+        """The largest error of each entry of an array, for what is allowed."""
+        entries = verdicts.severity.size // steps
+        if entries > 1:
+            largest = np.max(ratios(verdicts).reshape(steps, entries), axis=0)
+            earlier = self._entry_ratios
+            self._entry_ratios = largest if earlier is None else np.maximum(earlier, largest)
+
     def keep_worst(self, judged: Judged, verdicts: Verdicts) -> None:
         """The worst outcome, and within it the largest error for its allowance."""
+        self._failing_steps += int(np.count_nonzero(verdicts.failing))
         place = worst_place(verdicts)
         rank = (int(verdicts.severity[place]), float(ratios(verdicts)[place]))
         if rank > self._worst_rank:
@@ -361,4 +396,8 @@ class _Tally:
             limit_max=float(self._largest_limit),
             worst_step=worst.number,
             worst=worst.loss if self._quantity == "value" else worst.gradient[self._name],
+            worst_entry=worst.entries.get(self._name, ""),
+            tier=self.tier,
+            failing_steps=self._failing_steps,
+            entry_ratios=self._entry_ratios,
         )

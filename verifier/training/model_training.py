@@ -11,7 +11,8 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.operations.formats import Format
 from verifier.process.values import Options, UserValue
-from verifier.training.exact_replay import replayed
+from verifier.training.array_causes import ArrayCauses
+from verifier.training.array_run import ArrayRun
 from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Judged, Run, Settings, always, ignore
 from verifier.training.step_causes import StepCauses
@@ -48,9 +49,14 @@ def check_prediction_point(
 ) -> dict[str, float]:
     """The same point with its numbers as float64.
 
-    Raises InputError where the model has no such input, misses one, or the format has no room for a
-    number.
+    Raises InputError where the model has arrays or no such input, misses one, or the format has no
+    room for a number.
     """
+    if not model.is_scalar:
+        arguments = ", ".join((*model.inputs, "**report.parameters"))
+        raise InputError(
+            f"cannot predict: model {model.name} has arrays: call report.model.numpy({arguments})"
+        )
     inputs = ", ".join(model.inputs) or "none"
     for name in point:
         if name not in model.inputs:
@@ -91,8 +97,18 @@ def train_model(
 
     Raises InputError for data and settings that cannot be used.
     """
-    run = Run(model, data, chosen, witness, keep_going)
-    causes = StepCauses(run)
+    run: Run | ArrayRun
+    causes: StepCauses | ArrayCauses
+    if model.is_scalar:
+        run = Run(model, data, chosen, witness, keep_going)
+        causes = StepCauses(run)
+    else:
+        if third_opinion:
+            raise InputError(
+                f"model {model.name} has arrays: finite differences are taken of numbers only"
+            )
+        run = ArrayRun(model, data, chosen, witness, keep_going)
+        causes = ArrayCauses(run)
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.causes_at)
     for judged in run:
         failure = judged.first_failure() if stop_on_failure else None
@@ -106,10 +122,11 @@ def train_model(
     findings = collector.findings(interrupted=run.stopped)
     errors = causes.errors
     findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
-    predictions = tuple(run.predict(point) for point in points)
+    predictions = tuple(run.predict(point) for point in points) if isinstance(run, Run) else ()
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, formula=replayed(run, findings.steps))
-    if third_opinion:
+    findings = replace(findings, parameters=run.parameters)
+    findings = replace(findings, formula=causes.replayed(findings.steps))
+    if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))
     return findings
 

@@ -7,11 +7,10 @@ the symbolic training gets an instance of its own.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import InputError, message_of
 from verifier.process.values import UserValue
@@ -19,12 +18,14 @@ from verifier.process.values import UserValue
 if TYPE_CHECKING:
     import torch
 
-Numbers = Sequence[np.floating]
-"""NumPy scalars of the training's dtype."""
+Numbers = Sequence[Any]
+"""NumPy scalars and arrays of the training's dtype."""
 
 
 class Optimizer(Protocol):
     """A rule for updating parameters."""
+
+    name: str
 
     def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
         """A function that updates these tensors in place from their `.grad`."""
@@ -38,6 +39,8 @@ class PlainSGD:
 
     (`torch.optim.SGD` multiplies and subtracts in one rounding and prints other digits.)
     """
+
+    name = "sgd"
 
     def __init__(self, lr: float) -> None:
         self._lr = lr
@@ -69,7 +72,8 @@ class TorchOptimizer:
     def __init__(
         self, name: str, build: Callable[[list[torch.Tensor]], torch.optim.Optimizer]
     ) -> None:
-        self._name = name
+        self.name = name
+        """What it is called, with its options."""
         self._build = build
 
     def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
@@ -87,19 +91,14 @@ class TorchOptimizer:
         """
         import torch
 
-        tensors = [
-            torch.tensor(float(value), dtype=getattr(torch, np.dtype(value).name))
-            for value in start
-        ]
+        tensors = [torch.tensor(value) for value in start]
         step = self._instance(tensors).step
 
         def update(_: Numbers, gradient: Numbers) -> Numbers:
             for tensor, number in zip(tensors, gradient, strict=True):
-                tensor.grad = torch.tensor(float(number), dtype=tensor.dtype)
+                tensor.grad = torch.tensor(number, dtype=tensor.dtype)
             step()
-            return [
-                type(value)(tensor.item()) for value, tensor in zip(start, tensors, strict=True)
-            ]
+            return [tensor.numpy().copy()[()] for tensor in tensors]
 
         return update
 
@@ -108,29 +107,63 @@ class TorchOptimizer:
             return self._build(parameters)
         except Exception as error:
             message = message_of(error, whole=True)
-            raise InputError(f"optimizer {self._name} cannot be set up: {message}") from error
+            raise InputError(f"optimizer {self.name} cannot be set up: {message}") from error
 
 
 def optimizer_named(name: UserValue, lr: float) -> Optimizer:
     """The optimizer of that name at that learning rate: "sgd", or any of `torch.optim` by its
-    name.
+    name, with options of its own in brackets, as in "adamw(weight_decay=0.01)".
 
     A function of the list of parameters that returns a `torch.optim.Optimizer` is taken as it is.
-    Raises InputError for an unknown name and for optimizers that need more than a gradient.
+    Raises InputError for an unknown name, for options that are no numbers, truth values or lists of
+    them, and for optimizers that need more than a gradient.
+
+    >>> optimizer_named("sgd(momentum=0.9)", 0.1).name
+    'sgd(momentum=0.9)'
     """
     if callable(name):
         return TorchOptimizer(getattr(name, "__name__", "given"), name)
-    if str(name).lower() == "sgd":
+    called, options = _called_with(str(name))
+    if called == "sgd" and not options:
         return PlainSGD(lr)
     classes = _torch_optimizers()
-    found = classes.get(str(name).lower())
+    found = classes.get(called)
     if found is None:
-        near = get_close_matches(str(name).lower(), ["sgd", *classes], n=1)
+        near = get_close_matches(called, ["sgd", *classes], n=1)
         hint = (
             f"did you mean {near[0]}?" if near else f"torch.optim has {', '.join(sorted(classes))}"
         )
         raise InputError(f"there is no optimizer {name!r}: {hint}")
-    return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr))
+    return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr, **options))
+
+
+def _called_with(text: str) -> tuple[str, dict[str, UserValue]]:
+    """The name in small letters, and the options behind it. The text is parsed, not evaluated."""
+    if "(" not in text:
+        return text.lower(), {}
+    shape = "write options as in adamw(weight_decay=0.01, amsgrad=True)"
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InputError(f"optimizer {text!r} cannot be read: {shape}") from None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        raise InputError(f"optimizer {text!r} cannot be read: {shape}")
+    return call.func.id.lower(), {
+        str(part.arg): _option(str(part.arg), part.value) for part in call.keywords
+    }
+
+
+def _option(name: str, value: ast.expr) -> UserValue:
+    if name == "lr":
+        raise InputError("the learning rate is a setting of its own: give lr")
+    try:
+        read = ast.literal_eval(value)
+    except (ValueError, TypeError, RecursionError):
+        read = None
+    parts = read if isinstance(read, list | tuple) else [read]
+    if not parts or not all(isinstance(part, int | float) for part in parts):
+        raise InputError(f"option {name} of an optimizer is a number, a truth value or a list")
+    return tuple(read) if isinstance(read, list) else read
 
 
 def torch_optimizer_name(name: UserValue) -> str:
@@ -143,7 +176,18 @@ def torch_optimizer_name(name: UserValue) -> str:
             f"optimizer {getattr(name, '__name__', 'given')} has no name in torch.optim"
         )
     optimizer_named(name, 0.0)
-    return str(_torch_optimizers()[str(name).lower()].__name__)
+    return str(_torch_optimizers()[_called_with(str(name))[0]].__name__)
+
+
+def torch_optimizer_options(name: str) -> str:
+    """The options behind an optimizer's name as the source of keyword arguments, each behind a
+    comma.
+
+    >>> torch_optimizer_options("adamw(weight_decay=0.01)")
+    ', weight_decay=0.01'
+    """
+    _, options = _called_with(name)
+    return "".join(f", {key}={value!r}" for key, value in options.items())
 
 
 _UNFIT = {

@@ -132,11 +132,11 @@ class WorstSteps:
 
     def add(self, judged: Judged) -> None:
         """Gather these steps of the run, which come in order."""
-        self._make_room(judged.first + len(judged) - 1)
+        self._make_room(int(judged.numbers[-1]))
         ranks = np.max(
             [rank(part.severity, part.error, part.allowed) for part in judged.verdicts], axis=0
         )
-        stretches = (np.arange(len(judged)) + judged.first - 1) // self._stride
+        stretches = (judged.numbers - 1) // self._stride
         for stretch in np.unique(stretches).tolist():
             places = np.flatnonzero(stretches == stretch)
             place = int(places[np.argmax(ranks[places])])

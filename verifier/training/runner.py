@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Comparison, Verdicts, joined
+from verifier.operations.arrays import Array, Floats, Indices
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
@@ -49,6 +50,8 @@ class Settings:
     seed: int
     hold_out: float
     """The fraction of the rows that is not trained on; the seed chooses them."""
+    judge_every: int = 1
+    """Every so many steps one is judged, from the first on; the last one is, too."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
@@ -68,6 +71,10 @@ class Settings:
         if not _is_real(self.hold_out) or not 0 <= self.hold_out < 1:
             raise InputError(
                 f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1"
+            )
+        if not _is_whole(self.judge_every) or self.judge_every < 1:
+            raise InputError(
+                f"judge_every is {self.judge_every!r}: give a whole number of steps, 1 or more"
             )
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
@@ -105,14 +112,22 @@ class Step:
     """Before the update."""
     loss: Comparison
     gradient: dict[str, Comparison]
+    """By parameter; of an array, its worst entry."""
+    entries: dict[str, str] = field(default_factory=dict)
+    """The index of the worst entry of each array, as `[3, 5]`."""
+
+    def label(self, name: str) -> str:
+        """What is compared under the name of a parameter: it, or an entry of it."""
+        return f"{name}{self.entries.get(name, '')}"
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Consecutive steps, judged: every array has an entry a step."""
+    """Steps in their order, judged: every array has an entry a step."""
 
     names: tuple[str, ...]
-    first: int
+    numbers: Indices
+    """The steps' numbers, counted from 1."""
     epochs: list[int]
     samples: list[int | None]
     columns: Columns
@@ -138,6 +153,7 @@ class Judged:
         end = place + 1
         return replace(
             self,
+            numbers=self.numbers[:end],
             epochs=self.epochs[:end],
             samples=self.samples[:end],
             parameters=self.parameters[:end],
@@ -151,14 +167,40 @@ class Judged:
         sample = self.samples[place]
         comparisons = [verdicts[place] for verdicts in self.verdicts]
         return Step(
-            number=self.first + place,
+            number=int(self.numbers[place]),
             epoch=self.epochs[place],
             sample=sample,
             inputs={} if sample is None else self.columns.row(sample),
             parameters=dict(zip(self.names, map(float, self.parameters[place]), strict=True)),
             loss=comparisons[0],
             gradient=dict(zip(self.names, comparisons[1:], strict=True)),
+            entries=self.entry_names(place),
         )
+
+    def entry_names(self, place: int) -> dict[str, str]:
+        """The index of the entry that each comparison at that place is about, for arrays."""
+        return {}
+
+    @property
+    def all_verdicts(self) -> list[Verdicts]:
+        """The verdicts on everything that was compared: of arrays, on all entries."""
+        return self.verdicts
+
+    @property
+    def tiers(self) -> list[str]:
+        """How the allowance of each of them was found: proved or estimated."""
+        return ["proved"] * len(self.verdicts)
+
+    @property
+    def apart(self) -> Floats:
+        """How far the parameters of both trainings are apart: steps by parameters."""
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(self.parameters - self.twin_parameters)
+        # Both infinite or both NaN is no distance: the trainings went there together.
+        together = (self.parameters == self.twin_parameters) | (
+            np.isnan(self.parameters) & np.isnan(self.twin_parameters)
+        )
+        return np.where(together, 0.0, apart)
 
 
 Rows = Any
@@ -192,6 +234,10 @@ class Schedule:
     def steps(self) -> int:
         """How many updates the whole training has."""
         return self.settings.epochs * self.steps_an_epoch
+
+    def is_judged(self, number: int) -> bool:
+        """Whether the step of that number, counted from 1, is judged."""
+        return (number - 1) % self.settings.judge_every == 0 or number == self.steps
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
         """The epoch and the rows of each step."""
@@ -337,10 +383,15 @@ def ignore(_: Judged) -> None:
     """Takes no notice of steps that were judged."""
 
 
-def _refuse_large_starts(model: Model, format: Format) -> None:
+def refuse_large_starts(model: Model, format: Format) -> None:
+    """Do nothing where the format has room for all start values. Raises InputError else."""
     for name, value in model.start.items():
-        if abs(value) > format.largest:
-            raise InputError(f"parameter {name} starts from {value!r}, too large for {format.name}")
+        flat = np.ravel(value)
+        largest = float(flat[np.argmax(np.abs(flat))])
+        if abs(largest) > format.largest:
+            raise InputError(
+                f"parameter {name} starts from {largest!r}, too large for {format.name}"
+            )
 
 
 def _refuse_large_constants(model: Model, format: Format) -> None:
@@ -386,7 +437,7 @@ class Run:
         self.stopped = False
         self.settings = settings
         self._keep_going = keep_going
-        _refuse_large_starts(model, settings.format)
+        refuse_large_starts(model, settings.format)
         _refuse_large_constants(model, settings.format)
         rule = optimizer_named(settings.optimizer, settings.lr)
         self.autograd = AutogradTraining(model, self.columns, self.schedule, witness, rule)
@@ -405,12 +456,15 @@ class Run:
         while not self.stopped and (chunk := list(islice(turns, size))):
             first = self.done + 1
             records, twins = self._train(chunk)
-            if records:
+            places = [
+                place for place in range(len(records)) if self.schedule.is_judged(first + place)
+            ]
+            if places:
                 yield self._judged(
-                    first,
-                    chunk[: len(records)],
-                    np.array(records),
-                    np.array(twins, dtype=np.float64),
+                    np.array(places) + first,
+                    [chunk[place] for place in places],
+                    np.array(records)[places],
+                    np.array(twins, dtype=np.float64)[places],
                 )
 
     @property
@@ -427,6 +481,11 @@ class Run:
     def dtype(self) -> torch.dtype:
         """torch's dtype of the same name."""
         return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
+
+    @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters as autograd's training has them now, by name."""
+        return {name: tensor.item() for name, tensor in self.autograd.parameters.items()}
 
     def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:
         """What the loss was computed of at a step, at most so many rows of it: a float64 array a
@@ -510,7 +569,7 @@ class Run:
         return records, twins
 
     def _judged(
-        self, first: int, chunk: list[tuple[int, Rows]], records: Any, twins: Any
+        self, numbers: Indices, chunk: list[tuple[int, Rows]], records: Any, twins: Any
     ) -> Judged:
         count = len(self.model.parameters)
         parameters, stated = records[:, :count], records[:, count:]
@@ -522,7 +581,7 @@ class Run:
         ]
         return Judged(
             names=self.model.parameters,
-            first=first,
+            numbers=numbers,
             epochs=[epoch for epoch, _ in chunk],
             samples=[rows if isinstance(rows, int) else None for _, rows in chunk],
             columns=self.columns,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
-from verifier.judging.examination import Examination
+from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors
-from verifier.training.exact_replay import REPLAYED_ROWS, shaped
+from verifier.training.exact_replay import REPLAYED_ROWS, FormulaReplayed, replayed, shaped
 from verifier.training.runner import Run, Step
 
 EXAMINED = 20
@@ -40,6 +42,10 @@ class StepCauses:
         deadline = Deadline.NEVER if examination is None else Deadline(SECONDS)
         earlier = None if before is None else self._gradient(before, None)
         return causes_at_step(self._gradient(step, examination), earlier, self.errors, deadline)
+
+    def replayed(self, steps: Sequence[Step]) -> FormulaReplayed | NotReplayed:
+        """How the code's formulas came out at some of these steps."""
+        return replayed(self._run, steps)
 
     def _gradient(self, step: Step, examination: Examination | None) -> StepGradient:
         return StepGradient(step.number, step.gradient, self._run.settings.dtype, examination)

@@ -119,9 +119,9 @@ def test_a_wrong_backward_is_found(case):
     assert found["x0"].wrong_formula.any()
 
 
-@pytest.mark.parametrize("code", [L.qr, L.pinv, lambda x: L.lstsq(x, x)[0]])
+@pytest.mark.parametrize("code", [L.qr, lambda x: L.lstsq(x, x)[0]])
 def test_a_matrix_without_full_rank_is_refused(code):
-    with pytest.raises(NotReadableError, match=r"full rank|a rank that is decided"):
+    with pytest.raises(NotReadableError, match=r"full rank"):
         agreeing_digits(code, torch.ones(3, 2, dtype=torch.float64))
 
 

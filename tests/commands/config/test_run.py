@@ -267,13 +267,14 @@ class Monitor:
     """Somebody who presses Ctrl-C before the target of that number."""
 
     def __init__(self, before=None):
-        self.before, self.seen = before, []
+        self.before, self.seen, self.note = before, [], ""
 
     @property
     def interruptions(self):
         return int(self.before is not None and len(self.seen) >= self.before)
 
     def progress(self, done, planned, note=""):
+        self.note = note
         if planned and (done, planned) not in self.seen:
             self.seen.append((done, planned))
 
@@ -441,6 +442,14 @@ def test_all_verified(configured):
     assert str(run_config(configured(only("agreeing")))).startswith("VERIFIED  1 of 1 target.\n\n")
 
 
+def test_progress_says_how_many_are_not_verified(configured):
+    monitor = Monitor()
+    run_config(configured(only("agreeing")), monitor)
+    assert monitor.note == "not verified so far: 0 of 1"
+    run_config(configured(only("agreeing", "wrong")), monitor)
+    assert monitor.note == "not verified so far: 1 of 2"
+
+
 def test_interrupted_between_two_targets(configured, engine):
     monitor = Monitor(before=2)
     report = run_config(configured(only("agreeing", "wrong")), monitor)
@@ -522,3 +531,23 @@ def test_a_target_that_ends_early_is_an_entry_of_its_own(configured, name):
 def test_the_report_does_not_depend_on_how_many_are_checked_at_once(configured):
     config = configured(FILE + MORE)
     assert str(run_config(config, jobs=3)) == str(run_config(config, jobs=1)) == SHOWN
+
+
+class Telling:
+    """A host whose code prints before it ends."""
+
+    def run(self, task, limits, monitor):
+        monitor.tell(f"from {task.options['target']['target']}\n")
+        return Ending(End.FINISHED)
+
+
+def test_what_a_target_prints_is_passed_on(configured):
+    class Hearing(Monitor):
+        heard = ()
+
+        def tell(self, text):
+            self.heard += (text,)
+
+    monitor = Hearing()
+    run_config(configured(FILE), monitor, Telling())
+    assert monitor.heard[:2] == ("from a.py::agreeing\n", "from a.py::known\n")

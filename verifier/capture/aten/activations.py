@@ -1,4 +1,6 @@
-"""Activation functions and their backward operations, each as its kernel in ATen has it."""
+"""Activation functions and their backward operations, each as its kernel in ATen has it
+(aten/src/ATen/native/Activation.cpp, and the file of that name in native/cpu).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from typing import Any
 import sympy
 import torch
 
-from verifier.capture.lowering import Cell, Lowering, Operand, random, rule
+from verifier.capture.lowering import (
+    Cell,
+    Lowering,
+    Operand,
+    in_16_bits,
+    plain,
+    random,
+    rule,
+)
 from verifier.operations.activations import sigmoid, softplus
 from verifier.operations.arrays import Expr
 from verifier.operations.elementary import expm1, log1p
@@ -387,8 +397,14 @@ def dropout_backward(low: Lowering, grad_output: Operand, mask: Operand, scale: 
 def logit(low: Lowering, self: Cell, actual: torch.Tensor, eps: float | None = None) -> int:
     """In 16 bits each of its steps is rounded."""
     node = self.node if eps is None else hardtanh(low, self, eps, 1 - eps)
+    if not in_16_bits(actual):
+        return low.apply("logit", node)
     below = low.narrowed(low.apply("subtract", 1.0, node), actual)
-    return low.apply("log", low.narrowed(low.apply("divide", node, below), actual))
+    ratio = low.narrowed(low.apply("divide", node, below), actual)
+    number = self.actual if eps is None else self.actual.clamp(eps, 1 - eps)
+    low.actual.setdefault(below, plain(1 - number))
+    low.actual.setdefault(ratio, plain(number / (1 - number)))
+    return low.apply("log", ratio)
 
 
 @rule("logit_backward")

@@ -1,5 +1,5 @@
 """Attention by the fused kernel for CPUs, and its backward operation, which computes the weights
-anew.
+anew (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Losses and their backward operations, each as its kernel in ATen has it."""
+"""Losses and their backward operations, each as its kernel in ATen has it (the files of
+aten/src/ATen/native whose names begin with Loss, and cpu/PointwiseOpsKernel.cpp for backwards).
+"""
 
 from __future__ import annotations
 

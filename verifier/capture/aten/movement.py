@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from verifier.capture.aten.normalisation import narrow
-from verifier.capture.aten.reductions import folded
+from verifier.capture.aten.reductions import combined_in_pairs
 from verifier.capture.lowering import (
     AtenOperation,
     Cell,
@@ -176,8 +176,16 @@ def put_at(
     """The tensor with values at an index: added where `accumulate` says so, else put in place."""
     goes = aten.index(places_like(self), _where_to(low, "indices", indices))
     if accumulate:
-        return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
+        return _added_in_place(low, self, goes, values)
     return overwritten(low, self, goes, values)
+
+
+def _added_in_place(low: Lowering, self: Operand, goes: torch.Tensor, values: Operand) -> int:
+    """The kernel adds one number after another to the tensor, in its own format, 16 bits as it may
+    be.
+    """
+    with narrow(low, self):
+        return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
 
 
 def _masked_places(
@@ -205,8 +213,7 @@ def added_where(
     low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand, values: Operand
 ) -> int:
     """The tensor with values added at an index where the mask holds."""
-    goes = _masked_places(low, self, mask, indices)
-    return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
+    return _added_in_place(low, self, _masked_places(low, self, mask, indices), values)
 
 
 @rule("put")
@@ -215,11 +222,9 @@ def put(
 ) -> int:
     """The tensor with values at places of its flattened form: added where `accumulate` says so."""
     goes = places_like(self).take(index)
-    return (
-        added_up(low, self, goes, low.lift(source))
-        if accumulate
-        else overwritten(low, self, goes, source)
-    )
+    if accumulate:
+        return _added_in_place(low, self, goes, source)
+    return overwritten(low, self, goes, source)
 
 
 def _goes(self: Operand, dim: int, index: torch.Tensor) -> torch.Tensor:
@@ -269,9 +274,12 @@ def _slices(self: Operand, dim: int, index: torch.Tensor) -> torch.Tensor:
 def index_added(
     low: Lowering, self: Operand, dim: int, index: torch.Tensor, source: Operand, alpha: float = 1
 ) -> int:
-    """The tensor with alpha times the source's slices added to slices along an axis."""
+    """The tensor with alpha times the source's slices added to slices along an axis, in its own
+    format, 16 bits as it may be.
+    """
     node = low.lift(source) if alpha == 1 else low.apply("multiply", low.lift(source), float(alpha))
-    return added_up(low, self, _slices(self, dim, index), node)
+    with narrow(low, self):
+        return added_up(low, self, _slices(self, dim, index), node)
 
 
 @rule("index_copy")
@@ -311,7 +319,7 @@ def collected(
     row, neutral = _ROWS_OF[reduce]
     joined = low.build.join([low.lift(self), node, low.build.constant(neutral)])
     layers = _layers(flat, counts, include_self)
-    return low.build.reshape(folded(low, low.build.take(joined, layers), 0, row), shape)
+    return low.build.reshape(combined_in_pairs(low, low.build.take(joined, layers), 0, row), shape)
 
 
 def _untouched(counts: Operand) -> Any:
@@ -488,7 +496,7 @@ def _products_of_others(
     for place, segment in enumerate(flat.tolist()):
         others = [other for other in np.flatnonzero(flat == segment) if other != place]
         layers[: len(others), place] = others
-    product = folded(low, low.build.take(joined, layers), 0, "multiply")
+    product = combined_in_pairs(low, low.build.take(joined, layers), 0, "multiply")
     return low.build.reshape(product, tuple(segments.data.shape))
 
 
@@ -676,7 +684,9 @@ def bagged_backward(
     padding_idx: int = -1,
     offsets: Dims = None,
 ) -> int:
-    """What each bag passes to the entries that it looks up."""
+    """What each bag passes to the entries that it looks up, added up in the gradient's own format,
+    16 bits as it may be.
+    """
     if scale_grad_by_freq:
         raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
     node, (count, width) = low.lift(grad), actual_of(grad).shape
@@ -689,7 +699,8 @@ def bagged_backward(
         node = low.apply("divide", node, low.build.constant(_bag_sizes(bags, count)))
     rows = _weighted(low, low.build.take(node, to_numpy(_in_rows(bags, width))), per_sample_weights)
     goes = _in_rows(torch.where(bags == NOTHING, NOTHING, indices), width)
-    return low.build.pile(rows, to_numpy(goes), (num_weights, width))
+    with narrow(low, grad):
+        return low.build.pile(rows, to_numpy(goes), (num_weights, width))
 
 
 @rule("_embedding_bag_per_sample_weights_backward")

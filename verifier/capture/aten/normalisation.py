@@ -1,4 +1,7 @@
-"""Normalisations and their backward operations, by the formulas of torch's kernels for CPUs."""
+"""Normalisations and their backward operations, by the formulas of torch's kernels for CPUs
+(batch_norm_kernel.cpp, layer_norm_kernel.cpp and group_norm_kernel.cpp in
+aten/src/ATen/native/cpu).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Pooling: the largest or the mean entry of each window, and its backward operation.
 
-The backward kernels add up in the format of the gradient itself, 16 bits as it may be.
+The backward kernels add up in the format of the gradient itself, 16 bits as it may be
+(MaxPoolKernel.cpp, AvgPoolKernel.cpp and those for adaptive pooling in aten/src/ATen/native/cpu).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.normalisation import narrow
-from verifier.capture.aten.reductions import folded
+from verifier.capture.aten.reductions import combined_in_pairs
 from verifier.capture.aten.windows import (
     Windows,
     adaptive,
@@ -59,7 +60,9 @@ def largest(low: Lowering, picture: Operand, axes: Sequence[Windows]) -> int:
     node, index = _taken(low, picture, axes)
     if (index == NOTHING).any():
         node = low.apply("where", low.build.constant(index != NOTHING), node, -np.inf)
-    return low.build.reshape(folded(low, node, index.ndim - 1, "maximum"), index.shape[:-1])
+    return low.build.reshape(
+        combined_in_pairs(low, node, index.ndim - 1, "maximum"), index.shape[:-1]
+    )
 
 
 def _at_places(

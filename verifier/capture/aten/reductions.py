@@ -141,7 +141,7 @@ rule("var_mean")(_spread(variance, 2))
 rule("std_mean")(_spread(_deviation, 2))
 
 
-def folded(low: Lowering, node: int, axis: int, row: str) -> int:
+def combined_in_pairs(low: Lowering, node: int, axis: int, row: str) -> int:
     """The entries along an axis combined two by two, so that each is reached by few operations."""
     shape = list(low.build.shape(node))
     while shape[axis] > 1:
@@ -170,7 +170,7 @@ def folded_over(low: Lowering, node: int, dim: Dims, keepdim: bool, row: str) ->
     if count_of(shape, dim) == 0:
         return low.build.expand(low.build.constant(_OF_NOTHING[row]), without(shape, dim, keepdim))
     for axis in axes_of(shape, dim) if shape else ():
-        node = folded(low, node, axis, row)
+        node = combined_in_pairs(low, node, axis, row)
     return low.build.reshape(node, without(shape, dim, keepdim))
 
 

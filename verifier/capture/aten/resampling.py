@@ -1,8 +1,9 @@
 """Resampling: each new entry is a weighted sum of a few old ones, axis by axis, or where a grid
 says.
 
-Which entries those are is decided as the kernel decides it, in its format; the weights are nodes,
-so that the error of a position is in them.
+Which entries those are is decided as the kernel decides it, in its format (UpSampleKernel.cpp and
+GridSamplerKernel.cpp in aten/src/ATen/native/cpu); the weights are nodes, so that the error of a
+position is in them.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@ here by its name.
 """
 
 from verifier.capture.target.bind import Bound, By, bound, name_of
-from verifier.capture.target.dry_run import Run, UserCodeError, tried
+from verifier.capture.target.dry_run import Run, UserCodeError, run_once
 from verifier.capture.target.import_target import callable_of, load_target
-from verifier.capture.target.module_state import prepared
+from verifier.capture.target.module_state import prepared_target
 
 __all__ = [
     "Bound",
@@ -16,6 +16,6 @@ __all__ = [
     "callable_of",
     "load_target",
     "name_of",
-    "prepared",
-    "tried",
+    "prepared_target",
+    "run_once",
 ]

@@ -20,10 +20,11 @@ import torch
 
 from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.module_state import with_shapes
-from verifier.capture.target.modules import Returned, apart, module_of, uncompiled
+from verifier.capture.target.modules import Returned, module_apart, module_of, without_compilation
 from verifier.capture.target.outputs import Results, results_of
-from verifier.capture.target.pytree import leaves, replaced
-from verifier.capture.target.signature import Arguments, arranged, signature_of
+from verifier.capture.target.pytree import leaves, sparse_parts, with_leaves
+from verifier.capture.target.signature import Arguments, arguments_for, signature_of
+from verifier.capture.target.sparse_inputs import SparseInput
 from verifier.errors import InputError
 from verifier.process.isolation import user_code_state
 from verifier.process.values import UserValue
@@ -50,6 +51,8 @@ class Bound:
     """Takes the inputs in order too; returns those tensors with their names."""
     arguments: tuple[str, ...] = ()
     """Those of the inputs that are arguments, and no parameters or buffers."""
+    sparse: Mapping[str, SparseInput] = field(default_factory=dict, repr=False)
+    """Those of the inputs that are the values of sparse tensors."""
 
     @cached_property
     def results(self) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def name_of(target: UserValue) -> str:
     if isinstance(target, partial):
         return name_of(target.func)
     if isinstance(target, torch.nn.Module):
-        return type(uncompiled(target)).__name__
+        return type(without_compilation(target)).__name__
     name = getattr(target, "__name__", None)
     if not isinstance(name, str):
         return type(target).__name__
@@ -150,7 +153,7 @@ def bound(
 
     def returned(*values: torch.Tensor) -> Results:
         by_name = dict(zip(names, values, strict=True))
-        arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
+        arguments = {name: with_leaves(value, name, by_name.get) for name, value in given.items()}
         # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may
         # warn.
         with user_code_state(values):
@@ -174,6 +177,7 @@ def bound(
         constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
         arguments=tuple(tensors),
         returned=returned,
+        sparse=dict(pair for name, value in given.items() for pair in sparse_parts(value, name)),
     )
 
 
@@ -194,7 +198,7 @@ def _with_shapes(target: Callable[..., Any], inputs: Mapping[str, Any]) -> Calla
     signature = signature_of(_signed(target))
     if module_of(target) is None:
         return target
-    return with_shapes(target, lambda: arranged(name_of(target), signature, inputs))
+    return with_shapes(target, lambda: arguments_for(name_of(target), signature, inputs))
 
 
 def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
@@ -206,7 +210,7 @@ def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
             signature,
             lambda state, positional, keywords: Returned(target(*positional, **keywords)),
         )
-    known = apart(name, target, kind, signature.parameters if signature else ())
+    known = module_apart(name, target, kind, signature.parameters if signature else ())
     return _Callee(name, signature, known.call, known.state, known.trained)
 
 
@@ -214,7 +218,7 @@ def _signed(target: UserValue) -> UserValue:
     """What has the signature of the target's arguments."""
     if isinstance(target, partial):
         return partial(_signed(target.func), *target.args, **target.keywords)
-    return uncompiled(target).forward if isinstance(target, torch.nn.Module) else target
+    return without_compilation(target).forward if isinstance(target, torch.nn.Module) else target
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +237,7 @@ class _Callee:
         return self.call(state, given.positional, given.keywords)
 
     def arranged(self, arguments: Mapping[str, Any]) -> Arguments:
-        return arranged(self.name, self.signature, arguments)
+        return arguments_for(self.name, self.signature, arguments)
 
     def sort(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         """The arguments, and the state with those inputs in it that are meant for it."""

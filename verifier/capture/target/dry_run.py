@@ -39,12 +39,12 @@ class Run:
 
 
 @isolate
-def tried(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
+def run_once(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
     """Run the code once, forward and backward.
 
     >>> from verifier.capture.target.bind import bound
     >>> given = {"x": torch.ones(2), "y": torch.ones(2)}
-    >>> tried(bound(lambda x, y: x.exp(), given, "float32")).unreached
+    >>> run_once(bound(lambda x, y: x.exp(), given, "float32")).unreached
     ('y',)
 
     Raises UserCodeError where it raises, and InputError where it returns nothing that has a
@@ -74,7 +74,7 @@ def _run(bound: Bound) -> Run:
         except InputError:
             raise
         except (Exception, SystemExit) as error:
-            raise raised(bound.name, error) from error
+            raise user_code_error(bound.name, error) from error
         gradients = _gradients(bound, leaves, results.tensors)
     return Run(
         results=results.names,
@@ -113,11 +113,13 @@ def _gradients(
         weights = [torch.ones_like(output) for output in outputs]
         return tuple(gradients_by(outputs, by, weights))
     except (Exception, SystemExit) as error:
-        raise raised(f"the backward of {bound.name}", error) from error
+        raise user_code_error(f"the backward of {bound.name}", error) from error
 
 
-def raised(what: str, error: BaseException) -> UserCodeError:
-    """The error of code that is checked, as a sentence with its line."""
+def user_code_error(what: str, error: BaseException) -> UserCodeError:
+    """The `error` of code that is checked, as a sentence with its line; `what` names the code
+    or its backward.
+    """
     first = message_of(error)
     text = f": {first}" if first else ""
     return UserCodeError(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from verifier.capture.target.modules import module_of, uncompiled
+from verifier.capture.target.modules import module_of, without_compilation
 from verifier.capture.target.signature import Arguments
 from verifier.errors import InputError, message_of
 from verifier.process.values import UserValue
@@ -26,7 +26,7 @@ _NESTED = "state_dict"
 """Where checkpoints keep the weights among other things."""
 
 
-def prepared(name: str, target: UserValue, state: str | None, train: bool) -> UserValue:
+def prepared_target(name: str, target: UserValue, state: str | None, train: bool) -> UserValue:
     """The target with a copy of its module, which has the weights of a file and is in training
     mode where that is asked for.
 
@@ -39,7 +39,7 @@ def prepared(name: str, target: UserValue, state: str | None, train: bool) -> Us
         raise InputError(f"{name} is not a module: --state and --train are for modules alone")
     changed = copy.deepcopy(module)
     if state is not None:
-        _load(name, uncompiled(changed), state)
+        _load(name, without_compilation(changed), state)
     if train:
         changed.train()
     return _with_module(target, changed)
@@ -93,7 +93,7 @@ def with_shapes(target: Target, arranged: Callable[[], Arguments]) -> Target:
         made = copy.deepcopy(module)
     except ValueError:
         # Torch copies no buffer without a shape.
-        name = type(uncompiled(module)).__name__
+        name = type(without_compilation(module)).__name__
         raise InputError(
             f"{name} has buffers without a shape: call it once, then give it"
         ) from None

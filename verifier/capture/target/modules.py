@@ -54,13 +54,15 @@ def module_of(target: UserValue) -> torch.nn.Module | None:
     return owner if isinstance(owner, torch.nn.Module) else None
 
 
-def uncompiled(module: torch.nn.Module) -> torch.nn.Module:
+def without_compilation(module: torch.nn.Module) -> torch.nn.Module:
     """The module that torch.compile was given; any other is itself."""
     inner = getattr(module, _COMPILED, None)
     return inner if isinstance(inner, torch.nn.Module) else module
 
 
-def apart(name: str, target: UserValue, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
+def module_apart(
+    name: str, target: UserValue, dtype: torch.dtype, arguments: Collection[str]
+) -> Apart:
     """A copy of the target's module in that dtype and in the same mode, called as the target calls
     it.
 

@@ -38,11 +38,15 @@ def results_of(
     """What the code of that name returned; without what stands among it and has no gradient:
     numbers, None, indices.
 
+    `code` is its name, for messages. `returned` is a tensor of any shape, or a nesting of such.
+    `buffers` are a module's buffers by name, as the code left them; they go along. Of a complex
+    tensor there are both parts: value.real and value.imag.
+
+    Raises InputError where no floating-point tensor is there, for sparse and nested ones, and for
+    dtypes that are not judged.
+
     >>> results_of("f", {"loss": torch.ones(()), "steps": 3}).names
     ('value.loss',)
-
-    Of a complex one there are both parts: value.real and value.imag. Raises InputError where no
-    floating-point tensor is there, and for sparse ones.
     """
     found = list(leaves(returned, VALUE))
     tensors = [(name, leaf) for name, leaf in found if isinstance(leaf, torch.Tensor)]

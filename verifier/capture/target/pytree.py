@@ -2,7 +2,8 @@
 
 The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h
 of a named tuple or of a dataclass, is `state.h`; a key that is not one word is written in brackets,
-`params[linear.weight]`. A complex tensor `z` has the parts `z.real` and `z.imag`.
+`params[linear.weight]`. A complex tensor `z` has the parts `z.real` and `z.imag`, a sparse one the
+part `z.values`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from verifier.capture.target.sparse_inputs import VALUES, SparseInput
 from verifier.errors import InputError
 from verifier.process.values import UserValue
 
@@ -44,7 +46,8 @@ _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
 def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
-    """Everything in a nested value that is not itself nested, in order, by its flat name.
+    """Everything in a nested `value` that is not itself nested, in order, by its flat name, which
+    begins with `name`.
 
     >>> dict(leaves({"h": [1, 2], "long name": None}, "state"))
     {'state.h[0]': 1, 'state.h[1]': 2, 'state[long name]': None}
@@ -57,29 +60,38 @@ def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(part, inner)
 
 
-def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
-    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's
-    place.
+def with_leaves(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
+    """The nesting of `value`, which is called `name`, with what `change` gives for each leaf in the
+    leaf's place. `change` takes the leaf's flat name and the leaf.
 
-    >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
+    >>> with_leaves((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
     ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])
     """
     parts = _parts(value, name)
     if parts is None:
         return change(name, value)
-    return _rebuilt(value, {key: replaced(part, inner, change) for key, inner, part in parts})
+    return _rebuilt(value, {key: with_leaves(part, inner, change) for key, inner, part in parts})
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ...,
-    else dictionaries.
+def sparse_parts(value: UserValue, name: str) -> Iterator[tuple[str, SparseInput]]:
+    """The sparse tensors in a nested value, by the flat names of their values."""
+    if isinstance(value, SparseInput):
+        yield f"{name}.{VALUES}", value
+        return
+    for _, inner, part in _parts(value, name) or ():
+        yield from sparse_parts(part, inner)
 
-    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
-    {'w': (1, 2), 'state': {'h': 3}}
+
+def nested_value(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested value that has the leaves `flat`, by their flat names, the inverse of `leaves`:
+    tuples for [0], [1], ..., else dictionaries.
 
     What has a real and an imaginary part and nothing else is a complex tensor.
 
     Raises InputError for what is no flat name, and where one name is inside another.
+
+    >>> nested_value({"w[0]": 1, "w[1]": 2, "state.h": 3})
+    {'w': (1, 2), 'state': {'h': 3}}
     """
     tree = _Branch()
     for name, leaf in flat.items():
@@ -131,6 +143,8 @@ def _parts(value: UserValue, name: str) -> list[tuple[Any, str, Any]] | None:
     """The key, flat name and value of each part; None for a leaf."""
     if isinstance(value, Mapping):
         return [(key, name + _step(key), part) for key, part in value.items()]
+    if isinstance(value, SparseInput):
+        return [(VALUES, f"{name}.{VALUES}", value.values)]
     if isinstance(value, torch.Tensor) and value.is_complex() and value.layout is torch.strided:
         return complex_parts(value, name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type | Leaf):
@@ -175,6 +189,8 @@ def _rebuilt(value: UserValue, parts: dict[Any, Any]) -> UserValue:
     """A copy of a nested value with other parts."""
     if isinstance(value, torch.Tensor | Complex):
         return _complex(parts[REAL], parts[IMAG])
+    if isinstance(value, SparseInput):
+        return value.with_values(parts[VALUES])
     if isinstance(value, tuple):
         return (
             type(value)(*parts.values())

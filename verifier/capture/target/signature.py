@@ -28,7 +28,7 @@ class Arguments:
 
 
 def signature_of(function: Callable[..., Any]) -> Signature | None:
-    """The signature of a callable; None where it has none, as most of torch's own functions."""
+    """The signature of `function`; None where it has none, as most of torch's own functions."""
     owner = getattr(function, "__self__", None)
     try:
         if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
@@ -38,10 +38,10 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         return None
 
 
-def shown(name: str, signature: Signature) -> str:
+def signature_text(name: str, signature: Signature) -> str:
     """The signature as people write it.
 
-    >>> shown("clip", inspect.signature(lambda x, *, low=0: x))
+    >>> signature_text("clip", inspect.signature(lambda x, *, low=0: x))
     'clip(x, *, low=0)'
     """
     plain = [
@@ -51,18 +51,18 @@ def shown(name: str, signature: Signature) -> str:
     return f"{name}{Signature(plain)}"
 
 
-def arranged(name: str, signature: Signature | None, inputs: Mapping[str, Any]) -> Arguments:
-    """The inputs as the arguments of the callable that is called `name`.
+def arguments_for(name: str, signature: Signature | None, inputs: Mapping[str, Any]) -> Arguments:
+    """The `inputs` as the arguments of the callable that is called `name`.
 
-    Each goes where the signature has its name. Others fill, in order, what has a position and no
+    Each goes where the `signature` has its name. Others fill, in order, what has a position and no
     name to be called by; without a signature that is all of them. A callable that takes anything,
     `(*args, **kwargs)`, is given constants by their names.
 
-    >>> arranged("f", inspect.signature(lambda x, *, low=0: x), {"low": 1, "x": 2})
-    Arguments(positional=(2,), keywords={'low': 1})
-
     Raises InputError, with the signature, for names that it does not have and for arguments that
     are not given.
+
+    >>> arguments_for("f", inspect.signature(lambda x, *, low=0: x), {"low": 1, "x": 2})
+    Arguments(positional=(2,), keywords={'low': 1})
     """
     if signature is None:
         return Arguments(tuple(inputs.values()), {})
@@ -100,9 +100,8 @@ def _anything(
         elif Parameter.VAR_POSITIONAL in several:
             rest.append(value)
         else:
-            raise InputError(
-                f"{name} has no argument {key!r}: {_hint(key, signature)}{shown(name, signature)}"
-            )
+            callee = signature_text(name, signature)
+            raise InputError(f"{name} has no argument {key!r}: {_hint(key, signature)}{callee}")
     return rest, keywords
 
 
@@ -143,9 +142,8 @@ def _check_complete(name: str, signature: Signature, filled: Mapping[str, Any]) 
             f"--make 'file.py::Layer().{name}' in the shell"
         )
     if missing:
-        raise InputError(
-            f"{name} needs {' and '.join(missing)}: give it as an input of {shown(name, signature)}"
-        )
+        callee = signature_text(name, signature)
+        raise InputError(f"{name} needs {' and '.join(missing)}: give it as an input of {callee}")
 
 
 def _placed(

@@ -41,11 +41,11 @@ class Domain:
         return self.low < number < self.high
 
     def inside(self, numbers: Floats) -> Truths:
-        """Where the numbers of an array are in it."""
+        """Where `numbers`, an array of any shape, are in it."""
         return (numbers > self.low) & (numbers < self.high)
 
     def ends(self, format: Format) -> tuple[float, float]:
-        """The smallest and the largest float of the format in it.
+        """The smallest and the largest float of `format` in it.
 
         The first is above the second where there is none.
         """
@@ -60,7 +60,7 @@ class Domain:
         )
 
     def grid(self, format: Format, count: int) -> Floats:
-        """Floats of the format in it, sorted, each once: of even distances and of even ratios.
+        """Floats of `format` in it, sorted, each once: of even distances and of even ratios.
 
         `count`, 2 or more, is how many there are of each kind about.
         """

@@ -18,7 +18,7 @@ from verifier.checking.variants.target_at_point import (
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Circumstance, Finding
-from verifier.judging.reference import Formula
+from verifier.judging.reference import ArrayFormula, Formula
 from verifier.judging.verdict import Note, Outcome
 from verifier.process.isolation import user_code_state
 from verifier.process.values import UserFunction
@@ -75,7 +75,7 @@ class SizeCheck:
             return here.absent(self, f"in a batch of {size} nothing can be decided")
         values = [part for part in examination.parts if part.quantity == "value"]
         other = any(part.outcome is Outcome.DISAGREES for part in values)
-        if other and isinstance(here.specification, Formula):
+        if other and isinstance(here.specification, Formula | ArrayFormula):
             return here.absent(
                 self, f"in a batch of {size} the formula is that of another function"
             )

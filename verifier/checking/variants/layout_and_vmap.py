@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.code_at_point import SEED, Statements
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import SameDraws, with_seed
-from verifier.checking.labels import NAMED, listed
+from verifier.checking.labels import NAMED, words_text
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
     OF_STRIDES,
@@ -27,13 +30,16 @@ from verifier.checking.variants.target_at_point import (
     reason_it_raises,
     statements_of,
 )
-from verifier.judging.examination import Examination
+from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Circumstance, Finding, OtherArguments
 from verifier.judging.outcome import Outcome
 from verifier.judging.reference import Reference
 from verifier.process.values import UserFunction
 
+_Layout: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+ROUNDINGS = 64.0
+"""What is off by more of them is off by more than another order of operations."""
 MOST_ALONE = 4
 """So many inputs lie in memory in another way alone."""
 
@@ -111,7 +117,7 @@ class StridesCheck:
     and each input alone.
     """
 
-    layouts: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+    layouts: tuple[_Layout, ...] = (
         with_strides,
         with_first_axis_fastest,
         with_offset,
@@ -142,6 +148,8 @@ class StridesCheck:
                 reasons[reason_it_raises(error)] = None
                 continue
             judged = parts_with_statements(trial.examination.parts, stated)
+            if _may_be_rounding(judged):
+                judged = _by_own_operations(trial, partial(_laid_out_at, layout, chosen), judged)
             circumstance = Circumstance(
                 f"where {which} in memory {_LAYOUTS[layout]}", _misread(statements, arguments)
             )
@@ -150,7 +158,72 @@ class StridesCheck:
         yield from (trial.absent(self, reason) for reason in reasons)
 
 
-_LAYOUTS: dict[Callable[[torch.Tensor], torch.Tensor], str] = {
+def _may_be_rounding(parts: Sequence[Part]) -> bool:
+    """Whether something disagrees, and nothing by more than some roundings of its terms."""
+    failing = [part for part in parts if part.outcome is Outcome.DISAGREES]
+    return bool(failing) and all(_is_near(part) for part in failing)
+
+
+def _is_near(part: Part) -> bool:
+    case, verdicts = part.case, part.verdicts
+    limit = ROUNDINGS * case.format.unit_roundoff * np.max(np.abs(case.terms), initial=0.0)
+    return bool((verdicts.error[verdicts.failing] <= limit).all())
+
+
+def _by_own_operations(
+    trial: Trial, laid_out: Callable[[Trial], UserFunction], judged: Sequence[Part]
+) -> Sequence[Part]:
+    """The parts by the operations that torch runs on tensors that lie so, if that explains them:
+    an inner product of tensors with gaps rounds each product.
+    """
+    reference = trial.specification or Reference(with_seed(trial.bound.code, trial.random_seed))
+    subject = replace(trial.subject, code=laid_out(trial), seeds=tuple(trial.weights))
+    try:
+        with ignore_torch_warnings():
+            found = examine(subject, reference)
+    except Exception:
+        return judged
+    own = [
+        part.restated(before.verdicts.stated)
+        for part, before in zip(found.parts, judged, strict=True)
+    ]
+    agrees = all(part.outcome is Outcome.AGREES for part in (*own, *found.parts))
+    return own if agrees else judged
+
+
+def _laid_out_at(layout: _Layout, chosen: Collection[str], trial: Trial) -> UserFunction:
+    """The code, which lays out in memory what it is given, and grad_output, by itself."""
+    names, code = trial.statements.names, trial.bound.code
+    count = len(trial.bound.inputs)
+
+    def laid_out(*given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        inputs = [
+            layout(tensor) if name in chosen else tensor
+            for name, tensor in zip(names, given, strict=False)
+        ]
+        results = tensors(code(*inputs))
+        return tuple(
+            _WithGradientLaidOut.apply(result, layout) if name in chosen else result  # type: ignore[no-untyped-call]
+            for name, result in zip(names[count:], results, strict=True)
+        )
+
+    return laid_out
+
+
+class _WithGradientLaidOut(torch.autograd.Function):
+    """The identity, whose backward lays out grad_output in memory."""
+
+    @staticmethod
+    def forward(ctx: Any, result: torch.Tensor, layout: _Layout) -> torch.Tensor:
+        ctx.layout = layout
+        return result.view_as(result)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        return ctx.layout(grad_outputs[0]), None
+
+
+_LAYOUTS: dict[_Layout, str] = {
     with_strides: "with gaps",
     with_first_axis_fastest: "transposed",
     with_offset: "at an offset",
@@ -171,7 +244,7 @@ def _laid_out(trial: Trial) -> Iterator[tuple[frozenset[str], str]]:
 
 
 def _names_text(names: Sequence[str]) -> str:
-    return listed(names) if len(names) <= NAMED else "the inputs"
+    return words_text(names) if len(names) <= NAMED else "the inputs"
 
 
 def _verb(names: Sequence[str]) -> str:

@@ -143,7 +143,9 @@ def _same_numbers(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 @dataclass(frozen=True)
 class FormCheck:
-    """The gradient's dtype, shape and device are those of its input."""
+    """The gradient's dtype, shape and device are those of its input; that of a sparse one has no
+    numbers at other places.
+    """
 
     name: str = "form"
 
@@ -156,6 +158,12 @@ class FormCheck:
             f"{_form_text(statements.inputs[name])}"
             for name, gradient in zip(statements.by, stated, strict=True)
             if gradient is not None and _form_text(gradient) != _form_text(statements.inputs[name])
+        ]
+        failures += [
+            f"the gradient by {name} has numbers where the sparse tensor has none, as at "
+            f"{list(next(iter(given.outside)))}"
+            for name, given in trial.bound.sparse.items()
+            if given.outside
         ]
         yield trial.finding(self, (), failures)
 

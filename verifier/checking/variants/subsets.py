@@ -14,7 +14,7 @@ import torch
 from verifier.capture.autograd_derivatives import ForwardMode, Joint, gradients_by, tensors
 from verifier.capture.code_at_point import FORWARD, REVERSE
 from verifier.capture.lowering import plain
-from verifier.checking.labels import listed
+from verifier.checking.labels import words_text
 from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
@@ -69,7 +69,7 @@ class SubsetCheck:
         except Exception as error:
             return trial.absent(self, reason_it_raises(error))
         alone = "alone requires" if len(names) == 1 else "require"
-        circumstance = Circumstance(f"where {listed(names)} {alone} a gradient")
+        circumstance = Circumstance(f"where {words_text(names)} {alone} a gradient")
         judged = parts_with_statements(parts, stated[joint.results :])
         found = trial.finding(self, judged, circumstance=circumstance)
         return replace(found, examination=trial.examination)

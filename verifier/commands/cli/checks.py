@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given
+from verifier.checking.settings import CheckSettings
+from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given_options
 from verifier.errors import InputError
+from verifier.process.setting import SettingValue
 from verifier.process.values import UserValue
 from verifier.process.workers.resource_limits import MOST_JOBS, SECONDS
 
@@ -59,50 +62,14 @@ class TargetGroup:
             help="In place of TARGET, what is made first: 'layers.py::Block(dim=16, heads=2)'.",
         ),
     ] = None
-    state: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A module's weights: its state_dict, by torch.save."),
-    ] = None
-    train: Annotated[
-        bool, typer.Option("--train", help="Put a module into training mode; else as it comes.")
-    ] = False
-    wrt: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAMES", help="Take gradients by these inputs and parameters alone."),
-    ] = None
-    not_wrt: Annotated[
-        list[str] | None, typer.Option(metavar="NAMES", help="Take no gradients by these.")
-    ] = None
 
 
 @dataclass(frozen=True)
-class EffortGroup:
+class SettingsGroup:
     """How it is checked."""
 
-    dtype: Annotated[
-        list[str] | None,
-        typer.Option(help="float64, float32, bfloat16 or float16; may be repeated."),
-    ] = None
-    points: Annotated[int | None, typer.Option(help="Random points for each dtype; else 3.")] = None
-    seed: Annotated[int | None, typer.Option(help="Seed of the random points.")] = None
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated."),
-    ] = None
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Look at a quarter of the points, in fewer ways.")
-    ] = False
-    thorough: Annotated[
-        bool, typer.Option("--thorough", help="Look at eight times as many points.")
-    ] = False
-    digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None
-    honour_detach: Annotated[
-        bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
-    ] = False
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="S", help=f"Seconds that a target may take in all; else {SECONDS:g}."),
-    ] = None
+    settings: Annotated[Mapping[str, SettingValue], CheckSettings] = field(default_factory=dict)
+    """Those that were typed."""
     memory: Annotated[
         str | None,
         typer.Option(
@@ -158,7 +125,7 @@ class ConfigGroup:
 
 
 @dataclass(frozen=True)
-class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetGroup):
+class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, SettingsGroup, TargetGroup):
     """What is checked, how, and what is shown of it."""
 
     markdown: Annotated[
@@ -176,25 +143,12 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetG
         return self.make or self.target
 
     @property
-    def effort(self) -> str | None:
-        """Its name, where one was typed."""
-        if self.quick and self.thorough:
-            raise InputError("--quick and --thorough exclude each other: give one")
-        return "quick" if self.quick else "thorough" if self.thorough else None
-
-    def settings(self) -> dict[str, UserValue]:
-        """Those that were typed."""
-        from verifier.process.workers.resource_limits import check_seconds
-
-        return given(
-            formula=self.formula, reference=self.reference, reduction=self.reduction,
-            points=self.points, seed=self.seed, dtypes=_names(self.dtype),
-            without=self.without or None, effort=self.effort, digits=self.digits,
-            timeout=None if self.timeout is None else check_seconds(self.timeout),
-            honour_detach=self.honour_detach or None, wrt=_names(self.wrt),
-            not_wrt=_names(self.not_wrt), state=None if self.state is None else str(self.state),
-            train=self.train or None,
-        )  # fmt: skip
+    def given(self) -> dict[str, UserValue]:
+        """The settings that were typed, and what the code is compared with."""
+        expected = given_options(
+            formula=self.formula, reference=self.reference, reduction=self.reduction
+        )
+        return {**expected, **self.settings}
 
 
 def check(options: CheckOptions) -> None:
@@ -209,7 +163,7 @@ def check(options: CheckOptions) -> None:
     """
     from verifier.commands.cli.command_run import CommandRun, files_of
     from verifier.commands.terminal import Outputs
-    from verifier.process.workers.resource_limits import ResourceLimits, parse_size
+    from verifier.process.workers.resource_limits import ResourceLimits, check_seconds, parse_size
 
     outputs = Outputs(
         options.json_file, None, options.html_file, options.markdown, junit=options.junit,
@@ -217,9 +171,9 @@ def check(options: CheckOptions) -> None:
     )  # fmt: skip
     target = options.made
     outputs.check(files_of(target, options.reference, data=options.config))
-    settings = options.settings()
-    memory = parse_size(options.memory) if options.memory else None
-    limits = ResourceLimits(settings.get("timeout", SECONDS), memory)
+    asked = options.settings.get("timeout")
+    seconds = check_seconds(asked) if isinstance(asked, float) else SECONDS
+    limits = ResourceLimits(seconds, parse_size(options.memory) if options.memory else None)
     subject = str(options.config) if options.config else target or options.formula
     run = CommandRun("check", subject, outputs, options.debug, limits)
     if options.config is not None:
@@ -244,7 +198,7 @@ def _check_one(options: CheckOptions, target: str | None, run: CommandRun) -> in
     words = {
         "target": target,
         "inputs": options.inputs or [],
-        "settings": options.settings(),
+        "settings": options.given,
         "seconds": run.limits.seconds,
         "forms": asdict(run.outputs.forms),
     }
@@ -257,7 +211,7 @@ def _check_all(options: CheckOptions, config: Path, run: CommandRun) -> int:
 
     if options.html_file is not None:
         raise InputError("--html writes the page of one target: give it without --config")
-    if options.made or options.inputs or options.settings():
+    if options.made or options.inputs or options.given:
         raise InputError(
             "--config says what is checked, and how: give it with --json, --markdown, --junit, "
             "--github, --changed, --accept, --jobs and --memory only"
@@ -266,8 +220,3 @@ def _check_all(options: CheckOptions, config: Path, run: CommandRun) -> int:
         raise InputError("--accept takes the reason, as in --accept 'torch issue 12345'")
     files = ConfigFiles(config, run, options.junit, options.github)
     return files.code(options.changed, options.accept, options.jobs or 1)
-
-
-def _names(texts: list[str] | None) -> list[str] | None:
-    """The names in texts such as "weight,bias"."""
-    return [part.strip() for text in texts for part in text.split(",")] if texts else None

@@ -82,7 +82,7 @@ class CommandRun:
         return {"target": self.subject} if self.subject else {}
 
     def _unfinished(self, ending: Ending) -> int:
-        from verifier.commands.unfinished import exit_code_of, sentence_of, unfinished_report
+        from verifier.commands.unfinished import ending_sentence, exit_code_of, unfinished_report
 
         code = exit_code_of(ending)
         if ending.end is End.INTERRUPTED and ending.report is None:
@@ -94,7 +94,7 @@ class CommandRun:
         if ending.end is End.FAILED:
             self.send_in(ending.sentence, ending.traceback)
         elif ending.end is not End.INTERRUPTED:
-            print_refusal(sentence_of(ending), ending.excerpt)
+            print_refusal(ending_sentence(ending), ending.excerpt)
         return code
 
     def send_in(self, what: str, error: str) -> None:

@@ -14,7 +14,7 @@ from verifier.commands.config.accept import write_accepted
 from verifier.commands.config.changed import changed_targets
 from verifier.commands.config.github import annotation_lines
 from verifier.commands.config.junit import junit_xml
-from verifier.commands.config.report import ConfigReport, TargetResult, target_document
+from verifier.commands.config.report import ConfigReport, TargetResult, target_json
 from verifier.commands.config.run import ConfigRun, ignore_result
 from verifier.commands.config.schema import Config, read_config
 from verifier.commands.terminal import watch_signals
@@ -89,8 +89,8 @@ def _json_lines(path: Path | None) -> Iterator[Callable[[TargetResult], None]]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(result: TargetResult) -> None:
-            document = target_document(result)
-            file.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+            text = json.dumps(target_json(result), allow_nan=False, ensure_ascii=False)
+            file.write(f"{text}\n")
             file.flush()
 
         yield write

@@ -20,6 +20,10 @@ from verifier.commands.cli.options import (
 )
 from verifier.errors import InputError, printable
 from verifier.reporting.content.detail import Detail
+from verifier.reporting.rendering import Screen
+
+_NARROWEST = 20
+"""How wide a list is at least."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,19 @@ def list_models(options: ListOptions) -> None:
     if options.detail is Detail.QUIET:
         write_line("\n".join(entry.name for entry in entries))
         return
-    width = max((len(entry.name) for entry in entries), default=0)
+    names = max((len(entry.name) for entry in entries), default=0)
+    room = max(_NARROWEST, min(Screen.of_standard_output().width, 80) - 1)
+    # Where little is left beside the names, what a model is stands below its name.
+    indent = names + 4 if room - names >= 2 * _NARROWEST else 4
     for place, (kind, group) in enumerate(entries_by_loss(entries).items()):
         write_line(("\n" if place else "") + kind)
         for entry in group:
-            first, *rest = textwrap.wrap(printable(entry.description), 75 - width) or [""]
-            write_line(f"  {entry.name:<{width}}  {first}")
-            for line in rest:
-                write_line(f"  {'':<{width}}  {line}")
+            texts = (printable(entry.description), printable(", ".join(entry.parameters)))
+            lines = [line for text in texts for line in textwrap.wrap(text, room - indent)]
+            first = lines.pop(0) if lines and indent > 4 else ""
+            write_line(f"  {entry.name:<{names}}  {first}".rstrip())
+            for line in lines:
+                write_line(f"{'':{indent}}{line}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,8 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     """How a model is trained, and what is shown of it."""
 
     everything: Annotated[
-        bool, typer.Option("--all", help="Train the whole gallery and print one table.")
+        bool,
+        typer.Option("--all", help="Train the gallery's models that bring their data; one table."),
     ] = False
     predict: Annotated[
         list[str] | None,

@@ -101,7 +101,7 @@ class DataGroup:
 
     def data_options(self) -> dict[str, UserValue]:
         """The data, as they were typed."""
-        table = given(columns=self.column or None, sep=self.sep, decimal=self.decimal)
+        table = given_options(columns=self.column or None, sep=self.sep, decimal=self.decimal)
         if table and self.data is None:
             raise InputError(
                 "--column, --sep and --decimal say how a file is read: give it with --data"
@@ -122,7 +122,8 @@ class TrainingGroup:
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     optimizer: Annotated[
-        str | None, typer.Option(help="sgd, or any of torch.optim by its name.")
+        str | None,
+        typer.Option(help="sgd, or any of torch.optim by its name, as in adamw(weight_decay=0.1)."),
     ] = None
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None
     batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None
@@ -130,13 +131,17 @@ class TrainingGroup:
         bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
     ] = None
     seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None
+    judge_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Judge each N-th step only, and the last one."),
+    ] = None
 
     def training_settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
-        return given(
+        return given_options(
             epochs=self.epochs, lr=self.lr, optimizer=self.optimizer, dtype=self.dtype,
             batch=_whole_number_or_text(self.batch), shuffle=self.shuffle, seed=self.seed,
-            hold_out=self.hold_out,
+            hold_out=self.hold_out, judge_every=self.judge_every,
         )  # fmt: skip
 
 
@@ -194,7 +199,7 @@ class UndecidedGroup:
         return 0 if code == 3 and self.allow_undecided else code
 
 
-def given(**settings: Any) -> dict[str, UserValue]:
+def given_options(**settings: Any) -> dict[str, UserValue]:
     """Those that were typed."""
     return {name: value for name, value in settings.items() if value is not None}
 

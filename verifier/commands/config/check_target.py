@@ -5,7 +5,7 @@ aside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 
 from verifier.commands.config.baseline import SettledCheck, entries_for, set_accepted_aside
@@ -79,20 +79,11 @@ def check_configured_target(target: ConfiguredTarget, watcher: Watcher) -> Check
 
 def _settings_given(target: ConfiguredTarget) -> dict[str, UserValue]:
     settings = target.settings
+    given = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return {
+        **given,
         "formula": target.formula,
         "reference": target.path_from_here(target.reference) if target.reference else None,
         "reduction": target.reduction,
-        "dtypes": settings.dtypes or None,
-        "points": settings.points,
-        "seed": settings.seed,
-        "without": settings.without,
-        "effort": settings.effort,
-        "digits": settings.digits,
-        "timeout": settings.timeout,
-        "honour_detach": settings.honour_detach,
-        "wrt": settings.wrt,
-        "not_wrt": settings.not_wrt,
         "state": None if settings.state is None else str(target.folder / settings.state),
-        "train": settings.train,
     }

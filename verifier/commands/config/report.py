@@ -5,15 +5,16 @@ full.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Literal, TypedDict
 
 from verifier.checking.labels import with_noun
 from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
+from verifier.process.values import Facts
 from verifier.process.workers.messages import Rendered
 from verifier.reporting.base_report import BaseReport
 from verifier.reporting.content.blocks import (
@@ -28,11 +29,41 @@ from verifier.reporting.content.blocks import (
 from verifier.reporting.content.component_rows import DASH
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
-from verifier.reporting.data.document_head import head
-from verifier.reporting.text.markdown import code, escaped, table_lines, verdict_line
+from verifier.reporting.data.document import FORMAT, ExitCode, Head, json_object, versions
+from verifier.reporting.text.markdown import code, escaped_text, table_lines, verdict_line
 
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
 """The worst first."""
+
+
+class TargetDocument(TypedDict):
+    """What became of a target."""
+
+    target: str
+    outcome: str
+    """agrees, undecided or disagrees; else why there is no verdict: not usable, died, out of time,
+    ...
+    """
+    exit_code: ExitCode
+    accepted: Sequence[AcceptedFailure]
+    """What explains a failure."""
+    stale: Sequence[AcceptedFailure]
+    """What matches no failure any more."""
+    reason: str | None
+    """Why it was not checked to its end."""
+    report: Annotated[Facts, "CheckDocument"] | None
+
+
+class ConfigDocument(Head):
+    """The targets of a file: check --config."""
+
+    command: Literal["check"]
+    config: str
+    """The file that lists the targets."""
+    ok: bool
+    """Whether the exit code is 0."""
+    exit_code: ExitCode
+    targets: list[TargetDocument]
 
 
 @dataclass(frozen=True)
@@ -117,22 +148,25 @@ class ConfigReport(BaseReport):
         """Those whose report stands below the table."""
         return (result for result in self.results if result.is_shown)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All targets in one document of the format `verifier/1`, in JSON's own types."""
-        return {
-            **head("check"),
+        document: ConfigDocument = {
+            "format": FORMAT,
+            "command": "check",
+            "versions": versions(),
             "config": str(self.config.path),
             "ok": self.ok,
             "exit_code": self.exit_code,
-            "targets": [target_document(result) for result in self.results],
+            "targets": [_target_document(result) for result in self.results],
         }
+        return json_object(document)
 
     def markdown(self) -> str:
         """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of
         Markdown.
         """
         sentences = [
-            f"- {code(result.target)}: {escaped(remark)}"
+            f"- {code(result.target)}: {escaped_text(remark)}"
             for result in self.results
             for remark in result.remarks
         ]
@@ -200,15 +234,19 @@ _FIELDS: tuple[Field[TargetResult], ...] = (
 )
 
 
-def target_document(result: TargetResult) -> dict[str, Any]:
+def target_json(result: TargetResult) -> Facts:
     """What became of a target, in JSON's own types."""
+    return json_object(_target_document(result))
+
+
+def _target_document(result: TargetResult) -> TargetDocument:
     report = result.form("json")
     return {
         "target": result.target,
         "outcome": result.outcome,
         "exit_code": result.exit_code,
-        "accepted": [asdict(entry) for entry in result.accepted],
-        "stale": [asdict(entry) for entry in result.stale],
+        "accepted": result.accepted,
+        "stale": result.stale,
         "reason": result.reason or None,
         "report": json.loads(report) if report else None,
     }

@@ -14,7 +14,7 @@ from functools import partial
 
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
-from verifier.commands.unfinished import exit_code_of, sentence_of
+from verifier.commands.unfinished import ending_sentence, exit_code_of
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.resource_limits import ResourceLimits
 from verifier.process.workers.supervisor import End, Ending, Host, TaskMonitor
@@ -71,15 +71,16 @@ class ConfigRun:
             count.add()
             return None
         result = replace(result_of(target, ending), seconds=took)
-        count.add(partial(self.on_result, result))
+        count.add(partial(self.on_result, result), result.exit_code)
         return result
 
 
 class _TargetCounter:
-    """Watches all targets at once: progress is how many are done."""
+    """Watches all targets at once: progress is how many are done, and are not verified."""
 
     def __init__(self, monitor: TaskMonitor, planned: int) -> None:
         self._monitor, self._planned, self._done = monitor, planned, 0
+        self._failing = 0
         self.is_abandoned = False
         self._lock = threading.Lock()
 
@@ -87,16 +88,20 @@ class _TargetCounter:
     def interruptions(self) -> int:
         return 2 if self.is_abandoned else self._monitor.interruptions
 
-    def add(self, tell: Callable[[], None] | None = None) -> None:
-        """One more is done; what is told of it is told before the next one is counted."""
+    def add(self, tell: Callable[[], None] | None = None, exit_code: int = 0) -> None:
+        """One more is done, with that exit code; what is told of it is told before the next one is
+        counted.
+        """
         with self._lock:
             self._done += 1
+            self._failing += exit_code != 0
             self.progress(0, 0)
             if tell is not None:
                 tell()
 
     def progress(self, done: int, planned: int, note: str = "") -> None:
-        self._monitor.progress(self._done, self._planned)
+        note = f"not verified so far: {self._failing} of {self._done}" if self._done else ""
+        self._monitor.progress(self._done, self._planned, note)
 
     def tell(self, text: str) -> None:
         self._monitor.tell(text)
@@ -139,7 +144,7 @@ def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
         stale=tuple(AcceptedFailure(**entry) for entry in facts["stale"]),
         unaccepted=tuple(AcceptedFailure(**entry) for entry in facts["unaccepted"]),
         sentence=facts.get("sentence", ""),
-        reason="" if is_whole else sentence_of(ending),
+        reason="" if is_whole else ending_sentence(ending),
         report=ending.report,
         traceback="\n".join([ending.traceback, *facts.get("failed", ())]).strip(),
         is_shown=ending.report is not None and facts.get("is_failing", bool(code)),

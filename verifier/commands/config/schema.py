@@ -9,31 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.checking.defaults import check_dtypes, current_defaults
-from verifier.checking.settings import (
-    EFFORTS,
-    LARGEST_SEED,
-    MOST_DIGITS,
-    MOST_POINTS,
-    CheckSettings,
-)
+from verifier.checking.settings import CheckSettings
 from verifier.commands.config.toml_table import (
-    FLAG,
-    TEXT,
     Table,
-    ValueKind,
     arrays_of_tables,
-    arrays_of_texts,
-    one_of,
-    positive_numbers,
     read_toml,
     sub_table,
     toml_text,
-    whole_numbers,
 )
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
+from verifier.process.setting import TEXT, ValueKind, settings_of
 from verifier.process.values import Facts, Options, UserValue
-from verifier.process.workers.resource_limits import LONGEST
 from verifier.training.csv_file import shortened_text
 
 InputText = str | float
@@ -77,12 +64,9 @@ class ConfiguredTarget:
     @classmethod
     def of(cls, fields: Options) -> ConfiguredTarget:
         """From its fields in JSON's own types."""
-        settings = dict(fields["settings"])
-        lists = ("dtypes", "without", "wrt", "not_wrt")
-        settings |= {name: tuple(settings.get(name, ())) for name in lists}
         accepted = tuple(AcceptedFailure(**entry) for entry in fields["accepted"])
         changed = {
-            "settings": CheckSettings(**settings),
+            "settings": CheckSettings(**fields["settings"]),
             "accepted": accepted,
             "folder": Path(fields["folder"]),
         }
@@ -160,8 +144,6 @@ def _settings_over(table: Table, before: CheckSettings) -> CheckSettings:
     given = {key: value for key, value in table.values.items() if key in _SETTINGS}
     if "dtypes" in given:
         given["dtypes"] = _checked_dtypes(table, given["dtypes"])
-    if "without" in given:
-        given["without"] = tuple(given["without"])
     return replace(before, **given)
 
 
@@ -233,18 +215,7 @@ def _accepted_failures(table: Table) -> tuple[AcceptedFailure, ...]:
 
 
 _SETTINGS: Mapping[str, ValueKind] = {
-    "dtypes": arrays_of_texts('names of dtypes, as in ["float32", "bfloat16"]'),
-    "points": whole_numbers(1, MOST_POINTS),
-    "seed": whole_numbers(0, LARGEST_SEED),
-    "without": arrays_of_texts('names of checks, as in ["second"]'),
-    "digits": positive_numbers(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
-    "timeout": positive_numbers(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
-    "honour_detach": FLAG,
-    "wrt": arrays_of_texts('names of inputs or parameters, as in ["weight"]'),
-    "not_wrt": arrays_of_texts('names of inputs or parameters, as in ["bias"]'),
-    "state": TEXT,
-    "train": FLAG,
-    "effort": one_of(EFFORTS),
+    name: setting.kind for name, setting in settings_of(CheckSettings).items()
 }
 _ACCEPTED: Mapping[str, ValueKind] = {
     "component": TEXT,

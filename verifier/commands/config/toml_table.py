@@ -6,22 +6,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.errors import InputError
+from verifier.process.setting import ValueKind
 from verifier.process.values import UserValue
 from verifier.training.csv_file import path_errors_as_input_errors, shortened_text
-
-
-@dataclass(frozen=True)
-class ValueKind:
-    """What a key may hold."""
-
-    wanted: str
-    """What to give, in words."""
-    fits: Callable[[UserValue], bool]
 
 
 @dataclass(frozen=True)
@@ -113,42 +105,6 @@ def _split_place(message: str) -> tuple[str, str]:
     return (found[1], f":{found[2]}") if found[2] else (f"{found[1]} at the end of the file", "")
 
 
-def _is_number(value: UserValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_text(value: UserValue) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def whole_numbers(least: int, most: int) -> ValueKind:
-    """Whole numbers between these two."""
-    return ValueKind(
-        f"a whole number from {least} to {most:,}",
-        lambda value: _is_whole_number(value) and least <= value <= most,
-    )
-
-
-def one_of(names: Iterable[str]) -> ValueKind:
-    """One of some words."""
-    known = tuple(names)
-    return ValueKind(f"one of {', '.join(known)}", lambda value: value in known)
-
-
-def _is_whole_number(value: UserValue) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def positive_numbers(wanted: str, most: float) -> ValueKind:
-    """Numbers above 0, up to that one."""
-    return ValueKind(wanted, lambda value: _is_number(value) and 0 < value <= most)
-
-
-def arrays_of_texts(wanted: str) -> ValueKind:
-    """Arrays of texts, none of them blank."""
-    return ValueKind(wanted, lambda value: isinstance(value, list) and all(map(_is_text, value)))
-
-
 def sub_table(wanted: str) -> ValueKind:
     """Tables."""
     return ValueKind(wanted, lambda value: isinstance(value, dict))
@@ -160,7 +116,3 @@ def arrays_of_tables(wanted: str) -> ValueKind:
         wanted,
         lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
     )
-
-
-TEXT = ValueKind("text in quotes", _is_text)
-FLAG = ValueKind("true or false", lambda value: isinstance(value, bool))

@@ -23,7 +23,7 @@ from verifier.reporting.content.detail import Detail
 from verifier.reporting.rendering import Forms, Screen
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from verifier.commands.terminal.progress import ProgressBar
 
 SUFFIXES = (".svg", ".png", ".pdf")
 """Of files for pictures."""
@@ -168,7 +168,7 @@ class TerminalMonitor:
         self.interruptions = 0
         self._what, self._shows_progress = what, shows_progress
         self._started = time.monotonic()
-        self._bar: Progress | None = None
+        self._bar: ProgressBar | None = None
 
     def progress(self, done: int, planned: int, note: str = "") -> None:
         """Show how much is done of what is planned, and what came out so far, once the run takes
@@ -176,12 +176,12 @@ class TerminalMonitor:
         """
         late = self._shows_progress and time.monotonic() - self._started > PROGRESS_AFTER
         if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
-            self._bar = _progress_bar()
-            self._task = self._bar.add_task(self._what, total=planned)
-            self._bar.start()
+            # Rich is loaded by a run that takes long alone.
+            from verifier.commands.terminal.progress import ProgressBar
+
+            self._bar = ProgressBar(self._what, planned)
         if self._bar is not None:
-            what = f"{self._what}  {note}" if note else self._what
-            self._bar.update(self._task, completed=done, total=planned, description=what)
+            self._bar.update(done, planned, note)
 
     def tell(self, text: str) -> None:
         """Write what the code prints to standard error."""
@@ -203,13 +203,6 @@ class TerminalMonitor:
         self.interruptions += 1
         if self.interruptions > 1:
             raise KeyboardInterrupt
-
-
-def _progress_bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True), transient=True)
 
 
 @contextmanager

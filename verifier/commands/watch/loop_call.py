@@ -18,8 +18,8 @@ from torch.nn.utils.stateless import _reparametrize_module
 from verifier.capture.code_at_point import REVERSE, Subject
 from verifier.capture.target import Bound, bound
 from verifier.capture.target.outputs import results_of
-from verifier.capture.target.pytree import leaves, replaced
-from verifier.capture.target.signature import arranged, signature_of
+from verifier.capture.target.pytree import leaves, with_leaves
+from verifier.capture.target.signature import arguments_for, signature_of
 from verifier.capture.to_numpy import to_float64
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, Part
@@ -87,7 +87,7 @@ def observed_call(
         alias.register_hook(_keep_in(call.gradients, name))  # type: ignore[no-untyped-call]
     for name, alias in aliases.items():
         alias.register_hook(_keep_in(call.gradients, _name_in(call.bound, name)))  # type: ignore[no-untyped-call]
-    given = {name: replaced(value, name, watched.get) for name, value in inputs.items()}
+    given = {name: with_leaves(value, name, watched.get) for name, value in inputs.items()}
     with _parameters_replaced(target, aliases):
         returned = _called(call.bound.name, target, given)
     found = results_of(call.bound.name, returned)
@@ -235,7 +235,7 @@ def _parameters_replaced(target: UserFunction, aliases: dict[str, torch.Tensor])
 
 def _called(name: str, target: UserFunction, given: Mapping[str, Any]) -> Returned:
     function = _function(target)
-    arguments = arranged(name, signature_of(function), given)
+    arguments = arguments_for(name, signature_of(function), given)
     return function(*arguments.positional, **arguments.keywords)
 
 

@@ -14,7 +14,7 @@ from verifier.explaining.lessons.plot import ON_A_SCREEN, ON_A_TELEPHONE, Drawin
 from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script, scripts
 from verifier.explaining.lessons.wording import WORDING
 from verifier.operations.number_text import number
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 from verifier.reporting.html.page import PageScript
 from verifier.reporting.html.svg import inline
 
@@ -22,7 +22,9 @@ _HERE = Path(__file__).parent
 
 
 def lesson_page(script: Script, parts: Sequence[Passage | Code | ClaimResult | Drawing]) -> str:
-    """The page; whatever is put into it is escaped, and Markdown may hold no HTML."""
+    """The page of the lesson `script` with its `parts`; whatever is put into it is escaped, and
+    Markdown may hold no HTML.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
     )

@@ -17,7 +17,7 @@ _LABEL = 10
 def lesson_content(
     script: Script, parts: Sequence[Passage | Code | ClaimResult | Plot]
 ) -> Iterator[blocks.Block]:
-    """The parts in their order, and whether every claim holds."""
+    """The `parts` of the lesson `script` in their order, and whether every claim holds."""
     words = WORDING[script.language]
     yield blocks.Title(f"{script.number}  {script.title}")
     for part in parts:

@@ -73,7 +73,9 @@ class Drawing:
 
 
 def drawing_of(plot: Plot, scope: Mapping[str, UserValue]) -> Drawing:
-    """The plot with its numbers, which its code measures in a namespace of its own."""
+    """The `plot` with its numbers, which its code measures in a namespace of its own, a copy of
+    `scope`.
+    """
     own: dict[str, UserValue] = {**scope, "LessonRun": LessonRun}
     # The lessons are files of this package.
     exec(compile(plot.code, "plot", "exec"), own)  # noqa: S102

@@ -129,7 +129,7 @@ class Script:
 
 
 def scripts(language: str = LANGUAGES[0]) -> tuple[Script, ...]:
-    """All lessons in that language as they are written, in order.
+    """All lessons in that `language` as they are written, in order.
 
     Raises InputError for another language than those in LANGUAGES.
     """
@@ -149,7 +149,7 @@ def scripts(language: str = LANGUAGES[0]) -> tuple[Script, ...]:
 
 
 def script(name: str, language: str = LANGUAGES[0]) -> Script:
-    """The lesson of that name or number as it is written.
+    """The lesson of that `name` or number as it is written in that `language`.
 
     Raises InputError where there is none, or none in that language.
     """

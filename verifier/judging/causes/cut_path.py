@@ -149,7 +149,7 @@ _CONDITIONS = frozenset(
 
 
 def is_condition(program: Program, place: int) -> bool:
-    """Whether a node's elements are truth values, not numbers."""
+    """Whether the elements of the node at `place` in `program` are truth values, not numbers."""
     node = program.nodes[place]
     while node.operation in (TAKE, RESHAPE):
         node = program.nodes[node.arguments[0]]

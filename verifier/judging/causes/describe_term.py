@@ -25,8 +25,8 @@ LONGEST = 60
 
 
 def describe_node(program: Program, place: int) -> str:
-    """A node as text of at most LONGEST characters; a longer one by its last operation, and a
-    comparison by that of each side.
+    """The node at `place` in `program` as text of at most LONGEST characters; a longer one by its
+    last operation, and a comparison by that of each side.
     """
     text, node = short_text(program, place), program.nodes[place]
     if text is None and node.operation in CONDITIONS:
@@ -46,7 +46,9 @@ def describe_term(program: Program, place: int) -> str:
 
 
 def short_text(program: Program, place: int) -> str | None:
-    """A node as text of at most LONGEST characters; None where it takes more."""
+    """The node at `place` in `program` as text of at most LONGEST characters; None where it takes
+    more.
+    """
     text = _text_within(program, place, LONGEST)
     return None if text is None else _without_brackets(text)
 

@@ -170,7 +170,8 @@ def explain_ignored_seed(suspect: Suspect) -> Mistake | None:
         return None
     for chosen in [names, *([name] for name in names if len(names) > 1)]:
         ones = {name: np.ones_like(point.arguments[name]) for name in chosen}
-        if not ones:
+        # Where it is 1, as in a training, that changes nothing.
+        if all(np.array_equal(one, point.arguments[name]) for name, one in ones.items()):
             continue
         predicted = suspect.exact_at(point, ones)
         if suspect.fits(predicted, SEEDS_APART * suspect.allowed):

@@ -256,7 +256,8 @@ class Suspect:
                 return result
 
     def fits(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> bool:
-        """Whether a prediction explains the whole array: what disagrees and what does not.
+        """Whether a prediction explains the whole array: what disagrees and what does not, and
+        something that the exact numbers with the same slack do not.
 
         `predicted` and `more` are those of `near`.
         """
@@ -265,7 +266,9 @@ class Suspect:
         near, wrong = self.near(predicted, more), self.disagreeing & self.known
         decided = self.known | ~self.disagreeing | self.part.case.kink
         everywhere = bool((near | ~self.known).all()) and bool(decided.all())
-        return everywhere and bool((wrong & ~self.where_exact).any())
+        if not everywhere or not (wrong & ~self.where_exact).any():
+            return False
+        return bool((wrong & ~self.near(self.exact, more)).any())
 
     @cached_property
     def where_exact(self) -> Truths:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from flint import arb
 
 from verifier.judging.formulas.ties import Ties, ties_of
 from verifier.judging.outcome import Note
 from verifier.judging.verdict import Case, Verdicts
-from verifier.operations.arrays import Truths
+from verifier.operations.arrays import Floats, Indices, Truths
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
 from verifier.program.evaluation.proved_allowance import Rounded, rounded, rounding_reach
@@ -32,12 +32,12 @@ class Judge:
     """The symbols that are data: a tie between them is no kink."""
 
     def verdicts(
-        self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]
+        self, arguments: Arguments, stated: Sequence[Floats], symbolic: Sequence[Floats]
     ) -> list[Verdicts]:
         """For each result of the program, the statements at all points judged.
 
-        Arguments are float64 arrays of points by rows whose entries are floats of the format;
-        `stated` and `symbolic` are float64 arrays, an entry a point.
+        `arguments` are float64 arrays by name, of shape (points, rows), whose entries are floats of
+        the format. `stated` and `symbolic` have a float64 array of shape (points,) for each result.
         """
         finite = {
             name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()
@@ -96,14 +96,14 @@ class _Component:
     """What is known of one result at each point, and what follows from it."""
 
     format: Format
-    usable: Any
-    defined: Any
-    stated: Any
-    symbolic: Any
+    usable: Truths
+    defined: Truths
+    stated: Floats
+    symbolic: Floats
     honest: Rounded
     enclosure: Enclosure
-    within: Any
-    terms: Any
+    within: Floats
+    terms: Floats
 
     @property
     def border(self) -> Truths:
@@ -147,11 +147,11 @@ class _Component:
 class _TiesAtPoints:
     """What is right of a derivative at some points."""
 
-    at: Any
+    at: Indices
     """The places of the points."""
     ties: Ties
     """An entry for each of them."""
-    rounding: Any
+    rounding: Floats
     """How far rounding can move it there within one branch."""
 
     def case(self, case: Case) -> Case:
@@ -166,11 +166,13 @@ class _TiesAtPoints:
         terms[at] = np.maximum(terms[at], np.abs(middle(ties.right[ties.where])))
         return replace(case, reference=reference, allowed=allowed, kink=kink, terms=terms)
 
-    def everywhere(self, found: Any, failing: Any) -> Any:
-        """Where it was found among all points, and the statement fails (arrays of bool)."""
+    def everywhere(self, found: Truths, failing: Truths) -> Truths:
+        """Where it was found among all points, and the statement fails: `found` has an entry for
+        each point of these, `failing` and the result for each point of all.
+        """
         mask = np.zeros(failing.shape, dtype=bool)
         mask[self.at] = found & self.ties.where
         return mask & failing
 
 
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from verifier.judging.conditioning import Point
-from verifier.judging.kinks.beside import Beside, blurred, differs
+from verifier.judging.kinks.beside import Beside, differs, widened_limit
 from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull, with_equal_sum
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import middle, radius
@@ -228,7 +228,7 @@ class _Meeting:
 
     @property
     def right(self) -> Balls:
-        limit = np.where(self.cancelled, blurred(self.hull.middle), self.exact)
+        limit = np.where(self.cancelled, widened_limit(self.hull.middle), self.exact)
         found: Balls = as_objects(np.where(self.without_value, self.hull.middle, limit))
         return found
 

@@ -40,7 +40,7 @@ def differs(one: Balls, other: Balls) -> Truths:
     return np.asarray(apart > SAME * np.maximum(np.abs(middle(one)), np.abs(middle(other))))
 
 
-def blurred(balls: Balls) -> Balls:
+def widened_limit(balls: Balls) -> Balls:
     """A limit is what was found beside the point, up to so much."""
     found: Balls = as_objects(balls + np.abs(balls) * arb(0, arb(2) ** (FARTHER // 2)))
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from flint import arb
 
 from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import FLOAT64
@@ -137,4 +138,4 @@ def reach_of(balls: Balls, other: Balls) -> Floats:
 
 
 _union = np.frompyfunc(lambda one, other: one.union(other) if other.is_finite() else one, 2, 1)
-_middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_middles = np.frompyfunc(arb.mid, 1, 1)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from flint import arb
@@ -21,6 +20,7 @@ from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.replay.other_branches import other_branches
+from verifier.operations.arrays import Array, Balls, Truths
 from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius
@@ -37,8 +37,8 @@ _ROUNDINGS = 16
 NAMED = 16
 """Of at most so many literals those are named that make the difference, of more all."""
 
-Wrong = list[Any]
-"""For each statement where its formula does not replay (arrays of bool)."""
+Wrong = list[Truths]
+"""For each array of statements where their formulas do not replay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,13 +174,14 @@ def _least_digits(pair: ComparedPrograms, found: JointReplay) -> float:
     return min((number for number in digits if not math.isnan(number)), default=math.nan)
 
 
-def _differences(code: Sequence[Any], exact: Sequence[Any]) -> list[Any]:
+def _differences(code: Sequence[Balls], exact: Sequence[Balls]) -> list[Balls]:
     return [np.asarray(np.subtract(one, other)) for one, other in zip(code, exact, strict=True)]
 
 
 def rounded_constants(builder: Builder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
-    """The constants of some nodes that may be rounded decimals, without those that define others (a
-    forward).
+    """The constants that may be rounded decimals among the nodes `code` of `builder` and those
+    below them, without the constants that define the nodes `forward`. The constants are returned as
+    places in the builder.
     """
     reached, defining = builder.places_in(*code), builder.places_in(*forward)
     return {
@@ -236,7 +237,7 @@ def _is_rounded(number: float | None) -> bool:
     )
 
 
-def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+def _same(some: Sequence[Array], others: Sequence[Array]) -> bool:
     return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
 
 
@@ -249,24 +250,24 @@ def _needed(literals: set[int], suffice: Callable[[set[int]], bool]) -> set[int]
     return needed
 
 
-def _largest(balls: Any) -> float:
+def _largest(balls: Balls) -> float:
     sizes = np.abs(middle(balls)) if balls.size else np.zeros(1)
     return float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0.0), initial=0.0))
 
 
-def _excludes_zero(difference: Any) -> Any:
+def _excludes_zero(difference: Balls) -> Truths:
     """Where two balls are proved to be different numbers; NaN proves nothing."""
     return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(
         radius(difference)
     )
 
 
-def _are_same(difference: Any) -> Any:
+def _are_same(difference: Balls) -> Truths:
     """Where two balls are not proved to be different numbers, and are known."""
     return np.isfinite(radius(difference)) & ~_excludes_zero(difference)
 
 
-def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
+def _digits(difference: Balls, exact: Balls, kink: Truths, terms: float) -> float:
     """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is
     known.
 

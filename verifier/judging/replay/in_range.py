@@ -153,8 +153,8 @@ def _first_without_reciprocal(
 
 
 def with_lost_range(examination: Examination) -> Examination:
-    """The same, undecided where the forward as written leaves the range of its formats on the way,
-    and the code states what comes of that.
+    """The same `examination`, undecided where the forward as written leaves the range of its
+    formats on the way, and the code states what comes of that.
 
     What a backward loses by itself, and what is wrong in exact arithmetic, stays wrong.
     """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks import Kinks, kinks_at, open_ties
 from verifier.judging.symbolic_limits import ResultWithLimits, add_limits
-from verifier.operations.arrays import Balls
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.balls import (
     AsCoded,
@@ -35,18 +34,18 @@ class JointReplay:
     program: Program
     decisions: Mapping[int, AsCoded]
     """How the code decided comparisons that rounding leaves open, by place."""
-    ties: Mapping[int, Any]
-    """Where comparisons may fall out either way (arrays of bool), by place."""
-    code: list[Any]
-    """The balls of what the code's own graph gives in exact arithmetic."""
+    ties: Mapping[int, Truths]
+    """Where comparisons may fall out either way, by place."""
+    code: list[Balls]
+    """Those of what the code's own graph gives in exact arithmetic."""
     kinks: Kinks
     """What is right: the exact results, with limits where the formula has no value, and what agrees
     where comparisons tie.
     """
-    notes: list[Any]
+    notes: list[Array]
     """Where the exact value is a limit, or why there is none."""
-    deviation: list[Any]
-    """The standard deviation of the code's statements under rounding (float64)."""
+    deviation: list[Floats]
+    """The standard deviation of the code's statements under rounding."""
     point: Point
     """The exact program at the point."""
 
@@ -88,30 +87,31 @@ def joint_replay(pair: ComparedPrograms) -> JointReplay:
     )
 
 
-def _limits(pair: ComparedPrograms, exact: list[Any]) -> list[ResultWithLimits]:
+def _limits(pair: ComparedPrograms, exact: list[Balls]) -> list[ResultWithLimits]:
     return add_limits(pair.exact_program, exact, pair.given, pair.point.by)
 
 
-def _decisions(pair: ComparedPrograms, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
+def _decisions(pair: ComparedPrograms, open_: Mapping[int, Truths]) -> dict[int, AsCoded]:
     """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
     found: dict[int, AsCoded] = {}
     for index, place in pair.places.items():
         arguments = pair.builder[index].arguments
         if place in open_ and any(argument in pair.builder.actual for argument in arguments):
             values = [pair.actual(argument) for argument in arguments]
-            if not any(value is None for value in values):
-                found[place] = AsCoded(open_[place], tuple(values))
+            known = tuple(value for value in values if value is not None)
+            if len(known) == len(values):
+                found[place] = AsCoded(open_[place], known)
     return found
 
 
 def _decided(
-    program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
+    program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Truths]
 ) -> NoiseArithmetic:
     """Noise that takes the branches that the code took."""
     return noise_as_decided(program, coded_outcomes(program, decisions), near)
 
 
-def coded_outcomes(program: Program, decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
+def coded_outcomes(program: Program, decisions: Mapping[int, AsCoded]) -> dict[int, Truths]:
     """What came out where the code decided, by place."""
     return {
         place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
@@ -120,7 +120,7 @@ def coded_outcomes(program: Program, decisions: Mapping[int, AsCoded]) -> dict[i
 
 
 def noise_as_decided(
-    program: Program, outcomes: Mapping[int, Any], open_: Mapping[int, Any]
+    program: Program, outcomes: Mapping[int, Truths], open_: Mapping[int, Truths]
 ) -> NoiseArithmetic:
     """Noise with comparisons, by place, as they are said to come out where they are open."""
     noise = arithmetic_for(program)

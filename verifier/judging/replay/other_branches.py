@@ -83,7 +83,7 @@ def other_branches(
     return both
 
 
-def _nowhere(like: Sequence[Truths]) -> list[Truths]:
+def _nowhere(like: Sequence[Array]) -> list[Truths]:
     return [np.zeros(np.shape(part), dtype=bool) for part in like]
 
 
@@ -170,7 +170,8 @@ def _is_series(
 
     def at(share: float) -> list[Balls]:
         scaled = {
-            name: share * value if name in pair.point.by else value
+            # A product of an array without axes is a scalar of NumPy, which is no array of floats.
+            name: np.asarray(share * value) if name in pair.point.by else value
             for name, value in pair.given.items()
         }
         return replay(found.program, scaled, arithmetic)

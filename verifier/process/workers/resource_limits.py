@@ -29,7 +29,7 @@ class ResourceLimits:
 
 
 def check_seconds(value: float, name: str = "--timeout") -> float:
-    """The same number, if it can be a time limit.
+    """The same number, if it can be a time limit: `value` is in seconds.
 
     `name` is the option for the message. Raises InputError for 0 and below, for what is not finite
     and for more than four months.
@@ -45,7 +45,7 @@ def check_seconds(value: float, name: str = "--timeout") -> float:
 
 
 def parse_size(text: str) -> int:
-    """The bytes of a size such as 4G, 512M or 2000000; the units are powers of 1024.
+    """The bytes of a size, written in `text` as 4G, 512M or 2000000; the units are powers of 1024.
 
     Raises InputError for what is no size, and for less than 1M.
 

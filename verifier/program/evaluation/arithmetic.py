@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import flint
 import numpy as np
@@ -68,19 +69,22 @@ def precision(bits: int) -> Iterator[None]:
         flint.ctx.prec = before
 
 
-balls = np.frompyfunc(lambda number: arb(float(number)), 1, 1)
-"""The balls of radius 0 around an array of floats: a float is an exact number."""
+# Arb's own methods, without a function of Python around each: three times as fast.
+_arb, _upper, _radius, _middle = (
+    np.frompyfunc(function, 1, 1) for function in (arb, arb.abs_upper, arb.rad, float)
+)
 
-_upper = np.frompyfunc(lambda ball: float(ball.abs_upper()), 1, 1)
-_radius = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
-_middle = np.frompyfunc(float, 1, 1)
+
+def balls(numbers: Numeric) -> Balls:
+    """The balls of radius 0 around floats, in their shape: a float is an exact number."""
+    return cast(Balls, _arb(np.asarray(numbers, dtype=np.float64)))
 
 
 def largest_size(array: Balls | Ball) -> Floats:
     """An upper bound of the absolute values in each ball of `array`, as float64 in its shape;
     infinite where nothing is known.
     """
-    bounds = np.asarray(_upper(array), dtype=np.float64)
+    bounds = np.asarray(_middle(_upper(array)), dtype=np.float64)
     return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
 
 
@@ -88,7 +92,7 @@ def radius(array: Balls | Ball) -> Floats:
     """The radius of each ball of `array`, as float64 in its shape; infinite where nothing is
     known.
     """
-    return np.asarray(_radius(array), dtype=np.float64)
+    return np.asarray(_middle(_radius(array)), dtype=np.float64)
 
 
 def middle(array: Balls | Ball) -> Floats:

@@ -314,7 +314,7 @@ def as_objects(value: Array | Ball) -> Balls:
 
 
 _is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)
 
 
 def replay(
@@ -358,8 +358,7 @@ def _are_known(results: list[Balls]) -> bool:
 
 def _largest(result: Balls, widths: Floats) -> float:
     """The size of the largest ball that is known."""
-    sizes = np.asarray(_size(result), dtype=np.float64)
-    return float(sizes[np.isfinite(widths)].max(initial=0.0))
+    return float(np.abs(middle(result))[np.isfinite(widths)].max(initial=0.0))
 
 
 def _no_better(before: list[Balls], now: list[Balls]) -> bool:
@@ -378,6 +377,3 @@ def _shrunk(before: Balls, now: Balls) -> bool:
     old, new = radius(before), radius(now)
     finite = np.isfinite(old) & np.isfinite(new) & (old > 0)
     return bool((new[finite] < old[finite]).any())
-
-
-_size = np.frompyfunc(lambda ball: abs(float(ball.mid())), 1, 1)

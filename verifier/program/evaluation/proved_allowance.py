@@ -293,8 +293,8 @@ class FormulaArithmetic(RoundedArithmetic):
 
 
 _is_undecided = np.frompyfunc(lambda condition: condition is None, 1, 1)
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
-_is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)
+_is_exact_ball = np.frompyfunc(arb.is_exact, 1, 1)
 _hull = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
 
 

@@ -3,7 +3,7 @@ it.
 
 Pairs of a float64 value and a size are carried through an array program: a sum's size is the sum of
 its terms' sizes whatever their signs, a product's the product of its factors'; a function's is its
-value's.
+value's, or what its rounding is measured by where that is larger: a series has terms too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from verifier.operations.arrays import Floats
+from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.matrices.function import exact
 from verifier.program.program import NOTHING, Node, Program, evaluate
@@ -111,7 +112,10 @@ def _size_of_terms(
             return sizes[0]
         case "where":
             return np.where(values[0], sizes[1], sizes[2])
-    return np.abs(value)
+    measure = TABLE[operation].budget.size if operation in TABLE else None
+    if measure is None:
+        return np.abs(value)
+    return np.fmax(np.abs(value), np.asarray(measure(value, *values), dtype=np.float64))
 
 
 _FLOAT64 = NumPyArithmetic("float64")

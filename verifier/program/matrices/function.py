@@ -61,7 +61,7 @@ def each(function: MatrixFunction, shape: Shape, matrices: Balls) -> Balls:
     flat = matrices.reshape(-1, rows, columns)
     inner = result.reshape(len(flat), *shape[len(batch) :])
     for place, matrix in enumerate(flat):
-        inner[place] = function.balls(matrix, place)
+        inner[place, ...] = function.balls(matrix, place)
     return inner.reshape(shape)
 
 

@@ -164,7 +164,7 @@ Block = (
 
 
 def sentences_of(blocks: Iterable[Block]) -> Iterator[str]:
-    """The sentences among the blocks, verdicts included, each in one line."""
+    """The sentences among the `blocks`, verdicts included, each in one line."""
     for block in blocks:
         match block:
             case Sentence(text):

@@ -21,7 +21,7 @@ def line(label: str, text: str) -> Labelled:
     return Labelled(label, text, indent=2, width=11)
 
 
-def signed(judged: Comparison) -> tuple[str, str]:
+def signed_number(judged: Comparison) -> tuple[str, str]:
     """What was stated and the exact value; both with their sign where that differs."""
     stated, exact = number(judged.stated), exact_text(judged)
     if stated.startswith("-") and exact[0].isdigit() and not judged.exact_is_zero:
@@ -71,7 +71,7 @@ def _as_float(value: Decimal) -> str:
     return f"{value.scaleb(-exponent).normalize():f}e{exponent:+03d}"
 
 
-def apart(judged: Comparison, dtype: str) -> str:
+def distance_text(judged: Comparison, dtype: str) -> str:
     """How far the two are apart, and how far rounding could have moved them; nothing at a kink."""
     if judged.note is Note.KINK:
         return ""

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.capture.code_at_point import REVERSE
-from verifier.checking.labels import component_title, digits_phrase, listed, point_text, with_noun
+from verifier.checking.labels import (
+    component_title,
+    digits_phrase,
+    point_text,
+    with_noun,
+    words_text,
+)
 from verifier.checking.settings import EFFORTS, NORMAL, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
@@ -77,10 +83,10 @@ def _effort(settings: CheckSettings) -> Iterator[Labelled]:
     if effort is NORMAL:
         return
     few = effort.share < 1
-    share = f"1 in {1 / effort.share} of" if few else f"{effort.share} times"
+    share = f"1 in {1 / effort.share:g} of" if few else f"{effort.share:g} times"
     sentence = f"--{effort.name} looks at {share} the usual points near borders"
     names = [check_named(name).title for name in effort.left_out]
-    without = f", and leaves out: {listed(names, len(names))}" if names else ""
+    without = f", and leaves out: {words_text(names, len(names))}" if names else ""
     yield Labelled("note", f"{sentence}{without}")
 
 
@@ -97,7 +103,7 @@ def _inaccurate(tally: Tally) -> Iterator[Labelled]:
         return
     names = [f"{component_title(one.name, one.quantity)} in {one.dtype}" for one in found]
     count = sum(component.inaccurate for component in found)
-    sentence = f"{with_noun(count, 'number')} of {listed(names, most=3)}: {Note.INACCURATE}"
+    sentence = f"{with_noun(count, 'number')} of {words_text(names, most=3)}: {Note.INACCURATE}"
     yield Labelled("warning", sentence, "yellow")
 
 
@@ -114,7 +120,7 @@ def formula_sentence(tally: Tally) -> str:
     wrong = _wrong_formulas(tally)
     if wrong:
         digits = digits_phrase(formula.digits)
-        return f"In exact arithmetic the formula of {listed(wrong, most=3)} is wrong: {digits}."
+        return f"In exact arithmetic the formula of {words_text(wrong, most=3)} is wrong: {digits}."
     return f"The formula replays exactly, to {int(formula.digits)} digits."
 
 

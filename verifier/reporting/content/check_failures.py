@@ -8,17 +8,17 @@ from itertools import groupby
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import (
     component_title,
-    listed,
     place_text,
     target_name,
     with_noun,
+    words_text,
 )
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import Tally
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
-from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
+from verifier.reporting.content.both_numbers import distance_text, line, sentence_of, signed_number
 from verifier.reporting.content.check_tables import check_named
 from verifier.reporting.content.check_verdict import commonest_reason
 from verifier.reporting.content.detail import Detail
@@ -61,7 +61,7 @@ def _others(tally: Tally, others: Sequence[Failure]) -> Iterator[Block]:
     for failure in others[:SHORTLY]:
         if failure.place is not None:
             causes = " or ".join(cause.cause for cause in failure.causes)
-            stated, exact = signed(failure.place.comparison)
+            stated, exact = signed_number(failure.place.comparison)
             numbers = f"{_source(failure.first)} {stated}, exact {exact}"
             why = f"; likely {causes}" if causes else ""
             yield Sentence(f"{headline(tally, failure)}: {numbers}{why}", _STYLE)
@@ -79,9 +79,9 @@ def failure_blocks(tally: Tally, failure: Failure, detail: Detail) -> Iterator[B
         return
     judged = place.comparison
     yield Sentence(headline(tally, failure), _STYLE)
-    stated, exact = signed(judged)
+    stated, exact = signed_number(judged)
     yield line(_source(failure.first), stated)
-    yield line("exact", f"{exact}   {apart(judged, place.part.dtype)}".rstrip())
+    yield line("exact", f"{exact}   {distance_text(judged, place.part.dtype)}".rstrip())
     if place.is_wrong_formula and judged.error <= judged.allowed:
         yield line("formula", "It differs in exact arithmetic, where nothing is rounded.")
     if judged.note is not Note.NONE:
@@ -148,7 +148,7 @@ def _what_follows(tally: Tally, failure: Failure) -> Iterator[Labelled]:
     if failure.alike:
         count = "gradients" if len(failure.alike) > 1 else "gradient"
         verb = "are" if len(failure.alike) > 1 else "is"
-        same = f"The {count} by {listed(failure.alike)} {verb} wrong for the same reason."
+        same = f"The {count} by {words_text(failure.alike)} {verb} wrong for the same reason."
         yield line("also", same)
     where = where_it_fails(failure, tally.checked.where)
     if where:
@@ -158,7 +158,7 @@ def _what_follows(tally: Tally, failure: Failure) -> Iterator[Labelled]:
         verb = (
             "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward", "the")) else "are"
         )
-        yield line("follows", f"{listed(follows)} {verb} wrong because of it")
+        yield line("follows", f"{words_text(follows)} {verb} wrong because of it")
 
 
 def _following(failure: Failure) -> Iterator[str]:
@@ -198,7 +198,7 @@ def _otherwise(tally: Tally) -> Iterator[Block]:
     for title, checks in groupby(failing_checks(tally), lambda one: check_named(one.check).title):
         same = list(checks)
         found = {text: at for one in same for text, at in sentences_apart(one).items()}
-        dtypes = listed([one.dtype for one in same])
+        dtypes = words_text([one.dtype for one in same])
         yield Sentence(f"{name} fails in {dtypes}: {title}", _STYLE)
         for sentence, points in list(found.items())[:MOST]:
             yield Sentence(f"{sentence}{_at(points)}", indent=2)
@@ -245,5 +245,5 @@ def undecided_blocks(tally: Tally) -> Iterator[Block]:
         count = sum(one.outcomes[Outcome.UNDECIDED] for one in components)
         compared = sum(one.compared for one in components)
         titles = dict.fromkeys(component_title(one.name, one.quantity) for one in components)
-        where = f"{count:,} of {compared:,} numbers of {listed(list(titles))}"
+        where = f"{count:,} of {compared:,} numbers of {words_text(list(titles))}"
         yield Labelled("undecided", f"{where}: {reason}", STYLES[Outcome.UNDECIDED])

@@ -87,7 +87,7 @@ CHECKS = (
 
 
 def check_named(name: str) -> Check:
-    """The check of that name; one that is not known is called by its name.
+    """The check of that `name`; one that is not known is called by its name.
 
     >>> check_named("strided").title, check_named("mine").title
     ('non-contiguous inputs', 'mine')
@@ -169,7 +169,9 @@ FIELDS: tuple[Field[CheckComponent], ...] = (_NAME, *short_fields("point"))
 def component_blocks(tally: Tally) -> Iterator[Block]:
     """A table for each dtype."""
     for dtype in tally.dtypes:
-        own = gathered([component for component in tally.components if component.dtype == dtype])
+        own = with_second_order_as_one(
+            [component for component in tally.components if component.dtype == dtype]
+        )
         if own:
             yield Blank()
             yield from _components(own, dtype)
@@ -186,7 +188,7 @@ def _components(own: Sequence[CheckComponent], dtype: str) -> Iterator[Block]:
         yield Sentence(f"⋯ {with_noun(len(rest), 'component')} not shown, {text}", "dim")
 
 
-def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
+def with_second_order_as_one(components: Sequence[CheckComponent]) -> list[CheckComponent]:
     """The components, those of the Hessian that agree as one: there is one for each pair of
     inputs.
     """

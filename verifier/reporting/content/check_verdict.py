@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
-from verifier.checking.labels import component_title, listed, target_name, with_noun
+from verifier.checking.labels import component_title, target_name, with_noun, words_text
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.judging.verdict import Note, Outcome
@@ -23,7 +23,7 @@ from verifier.reporting.content.failure_groups import (
 
 
 def verdict(tally: Tally) -> Verdict:
-    """The outcome, and a sentence that says of what."""
+    """The outcome of the check that is counted in `tally`, and a sentence that says of what."""
     so_far = " SO FAR" if tally.checked.not_reached or tally.checked.interrupted else ""
     return Verdict(f"{tally.outcome.value.upper()}{so_far}", _sentence(tally), tally.outcome)
 
@@ -36,11 +36,11 @@ def _sentence(tally: Tally) -> str:
 
 def _agreeing(tally: Tally) -> str:
     gradients = dict.fromkeys(one.name for one in tally.components if one.quantity == REVERSE)
-    name, by = target_name(tally.checked.target), listed(list(gradients), most=3)
+    name, by = target_name(tally.checked.target), words_text(list(gradients), most=3)
     what = f"The gradient of {name} by {by} is right" if by else f"{name} is right"
     numbers = with_noun(tally.outcomes.total(), "number")
     verb = "agrees" if tally.outcomes.total() == 1 else "agree"
-    return f"{what}: {numbers} {verb} in {listed(tally.dtypes)}."
+    return f"{what}: {numbers} {verb} in {words_text(tally.dtypes)}."
 
 
 def _disagreeing(tally: Tally) -> str:
@@ -66,10 +66,10 @@ def wrong_sentence(tally: Tally, failures: Sequence[Failure]) -> str:
         same = [one for one in failures if one.quantity == REVERSE and _how(one) == _how(first)]
         wrong = set(chain.from_iterable(one.names for one in same))
         names = list(dict.fromkeys(one.name for one in tally.components if one.name in wrong))
-        return f"The gradient of {name} by {listed(names, most=3)} is wrong{_how(first)}."
+        return f"The gradient of {name} by {words_text(names, most=3)} is wrong{_how(first)}."
     if first.quantity == SECOND:
         seconds = (one.first.name for one in failures if one.quantity == SECOND)
-        pairs = listed([" then ".join(pair.split(" ")) for pair in seconds], most=3)
+        pairs = words_text([" then ".join(pair.split(" ")) for pair in seconds], most=3)
         return f"The second derivative of {name} by {pairs} is wrong."
     if first.first.name == BOTH:
         return f"Reverse mode and forward mode of {name} state different derivatives."
@@ -93,14 +93,14 @@ def _undecided(tally: Tally) -> str:
     if not total:
         return "Nothing was compared."
     if tally.empty_dtypes:
-        return f"Nothing was compared in {listed(tally.empty_dtypes)}."
+        return f"Nothing was compared in {words_text(tally.empty_dtypes)}."
     count = tally.outcomes[Outcome.UNDECIDED]
     reason = commonest_reason(tally.components)
     if tally.exit_code != 0:
         names = list(dict.fromkeys(
             component_title(one.name, one.quantity) for one in tally.undecided
         ))  # fmt: skip
-        nothing = f"Nothing could be decided about {listed(names, most=3)}"
+        nothing = f"Nothing could be decided about {words_text(names, most=3)}"
         return f"{nothing}: {reason}." if names else f"{nothing}."
     return (
         f"{count:,} of {total:,} numbers could not be decided ({reason}). Nothing disagrees, and "

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import with_noun, words_text
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.outcome import Outcome, worst
 from verifier.reporting.content.blocks import Column, Entry, Labelled, Row, Table
@@ -83,7 +83,7 @@ def _not_made(title: str, checks: Sequence[CheckTally]) -> Iterator[_Line]:
     dtypes = {one.dtype for one in checks}
     for reason, found in reasons.items():
         missing = {dtype for where in found.values() for dtype in where}
-        where = "" if missing == dtypes else f" (in {listed(sorted(missing))})"
+        where = "" if missing == dtypes else f" (in {words_text(sorted(missing))})"
         name = title if len(found) > 1 else _title(next(iter(found)), title)
         yield _Line(name, reason=f"{reason}{where}")
 

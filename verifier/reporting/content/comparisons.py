@@ -75,7 +75,9 @@ def short_row(name: str, judged: Comparison) -> Row:
 
 
 def full_row(names: Sequence[str], judged: Comparison) -> Row:
-    """The row of a page, behind the cells that say what the number is."""
+    """The row of a page for the number `judged`, behind the cells `names` that say what the number
+    is.
+    """
     return Row((*names, *row_cells(FULL, judged)), judged.outcome)
 
 

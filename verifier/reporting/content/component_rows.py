@@ -60,18 +60,18 @@ class Counted(Protocol):
         """
 
 
-def known(value: float, form: str) -> str:
-    """The number in that form; a dash for NaN.
+def known_or_dash(value: float, form: str) -> str:
+    """`value` written as the format specification `form` says; a dash for NaN.
 
-    >>> known(0.25, ".1e"), known(float("nan"), ".1e")
+    >>> known_or_dash(0.25, ".1e"), known_or_dash(float("nan"), ".1e")
     ('2.5e-01', '–')
     """
     return DASH if math.isnan(value) else f"{value:{form}}"
 
 
 def ratio(component: Counted) -> str:
-    """The worst error as a fraction of its allowance."""
-    return known(component.worst_ratio, ".2g")
+    """The worst error of `component` as a fraction of its allowance."""
+    return known_or_dash(component.worst_ratio, ".2g")
 
 
 def _count(outcome: Outcome) -> Field[Counted]:
@@ -87,14 +87,16 @@ COMPARED: Field[Counted] = numbers("compared", lambda one: f"{one.compared:,}")
 AGREES, UNDECIDED, DISAGREES = map(_count, Outcome)
 OTHER: Field[Counted] = numbers("other", _other)
 DIGITS: Field[Counted] = numbers(
-    "fewest digits", lambda one: known(one.least_digits, ".1f"), "digits\nleast"
+    "fewest digits", lambda one: known_or_dash(one.least_digits, ".1f"), "digits\nleast"
 )
 RATIO: Field[Counted] = numbers("worst error / allowed", ratio, "error/\nallowed")
 LIMIT_MEDIAN: Field[Counted] = numbers(
-    "detection limit, median", lambda one: known(one.limit_median, ".1e"), "detection\nmedian"
+    "detection limit, median",
+    lambda one: known_or_dash(one.limit_median, ".1e"),
+    "detection\nmedian",
 )
 LIMIT_WORST: Field[Counted] = numbers(
-    "detection limit, worst", lambda one: known(one.limit_max, ".1e"), "limit\nworst"
+    "detection limit, worst", lambda one: known_or_dash(one.limit_max, ".1e"), "limit\nworst"
 )
 OUTCOME: Field[Counted] = words("outcome", lambda one: one.outcome.value)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.checking.check_result import WrongWhere
-from verifier.checking.labels import listed
+from verifier.checking.labels import words_text
 from verifier.checking.tally.components import CheckComponent, Place, Statement
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause
@@ -120,7 +120,7 @@ class Failure:
 
 
 def failures_of(tally: Tally) -> tuple[Failure, ...]:
-    """What disagrees, the worst first; what follows from a failure is part of it.
+    """What disagrees in `tally`, the worst first; what follows from a failure is part of it.
 
     A second derivative follows from the gradient that it is derived from. Forward mode follows from
     a gradient that is wrong for the same cause, and the comparison of both modes from either.
@@ -216,7 +216,9 @@ def _is_source(one: _Group, follower: _Group) -> bool:
 
 
 def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> tuple[CheckCause, ...]:
-    """Those of one component in its dtypes, each once."""
+    """The causes that `tally` has for one component, each once; `same` is that component in each of
+    its dtypes.
+    """
     names = {name for component in same for name in (component.name, *component.part_names)}
     dtypes = {"", *(component.dtype for component in same)}
     own = [
@@ -231,7 +233,7 @@ def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> tuple[CheckCause,
 
 
 def failing_checks(tally: Tally) -> list[CheckTally]:
-    """The checks in which something apart from numbers is wrong."""
+    """The checks in `tally` in which something apart from numbers is wrong."""
     return [one for one in tally.checks if one.failing]
 
 
@@ -271,7 +273,7 @@ def _only(failure: Failure, known: Sequence[WrongWhere]) -> str:
     """Under which circumstances alone it is wrong, or where."""
     own = {(one.name, one.quantity, one.dtype) for one in failure.components}
     found = [one.text for one in known if (one.component, one.quantity, one.dtype) in own]
-    used = listed(_circumstances(failure), most=MOST_CIRCUMSTANCES)
+    used = words_text(_circumstances(failure), most=MOST_CIRCUMSTANCES)
     return (found[0] if found and not (used and "grad_output" not in found[0]) else "") or used
 
 
@@ -290,7 +292,7 @@ def _points_text(failure: Failure) -> str:
     Simpler points do not count: they were looked for because it fails there.
     """
     counts = {one.dtype: points for one in failure.components if (points := _points(one))[1]}
-    dtypes = listed(list(counts))
+    dtypes = words_text(list(counts))
     if not counts:
         return ""
     if all(wrong == tried for wrong, tried in counts.values()):

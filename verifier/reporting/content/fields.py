@@ -23,17 +23,21 @@ class Field(Generic[_Given]):
 
 
 def words(title: str, cell: Callable[[_Record], str]) -> Field[_Record]:
-    """A column of words, which stand at the left."""
+    """A column of words, which stand at the left. `title` is its title; `cell` gives its text for a
+    record.
+    """
     return Field(Column(title, justify="left"), cell)
 
 
 def numbers(title: str, cell: Callable[[_Record], str], head: str = "") -> Field[_Record]:
-    """A column of numbers, which stand at the right; `head` is its title on a terminal."""
+    """A column of numbers, which stand at the right. `title` is its title, and `head` that on a
+    terminal; `cell` gives its text for a record.
+    """
     return Field(Column(title, head), cell)
 
 
 def no_outcome(_: object) -> None:
-    """For records that have none."""
+    """None, for a record `_` that has no outcome."""
 
 
 def table_of(
@@ -44,7 +48,10 @@ def table_of(
     outcome: Callable[[Any], Outcome | None] = attrgetter("outcome"),
     **more: Any,
 ) -> Table:
-    """A table with a row for each record, coloured by its outcome."""
+    """A table of that `title` and `caption` with a row for each of the `records` and a column for
+    each of the `fields`. A row has the colour of the `outcome` of its record; `more` are other
+    fields of the table.
+    """
     rows = [Row(row_cells(fields, record), outcome(record)) for record in records]
     return Table(title, caption, columns_of(fields), rows, **more)
 

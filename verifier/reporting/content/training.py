@@ -126,23 +126,24 @@ def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterato
 
 def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]:
     """How many steps between two shown ones are not, and what they came to."""
-    missing = after - before - 1
+    missing = findings.judged_between(before, after)
     if not missing:
         return
     kept = [step for step in findings.steps if before < step.number < after]
     wrong = sum(map(fails, kept))
-    compared = missing * (len(findings.components) - 1)
+    compared = missing * sum(one.compared for one in findings.gradients) // findings.judged
     undecided = sum(component.outcomes[Outcome.UNDECIDED] for component in findings.gradients)
     failing = sum(component.outcomes[Outcome.DISAGREES] for component in findings.components)
     if wrong:
         text = f", {wrong:,} of them fail" if wrong > 1 else ", one of them fails"
     elif not undecided and not failing:
-        text = f", all {compared} comparisons agree" if compared > 1 else ""
+        text = f", all {compared:,} comparisons agree" if compared > 1 else ""
     elif findings.done <= len(findings.steps):
         text = ", none of them disagrees"
     else:
         text = ", the counts below are of all steps"
-    steps = with_noun(missing, "step")
+    is_part = findings.judged < findings.done
+    steps = with_noun(missing, "judged step" if is_part else "step")
     yield Sentence(f"⋯ {steps} not shown{text}   (--every 1, --only-failing)", "dim")
 
 
@@ -151,7 +152,7 @@ def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
     at = [f"step {step.number}", f"epoch {step.epoch}", *inputs]
     yield Heading(at, f"loss {number(step.loss.stated)}")
     for name, judged in _shown(step).items():
-        yield comparisons.short_row(name, judged)
+        yield comparisons.short_row(step.label(name), judged)
         opinion = findings.finite_differences.get(step.number, {})
         if name in opinion:
             yield Sentence(f"finite differences  {number(opinion[name])}", "dim", _BELOW)

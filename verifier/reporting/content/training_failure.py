@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import words_text
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
-from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
+from verifier.reporting.content.both_numbers import distance_text, line, sentence_of, signed_number
 from verifier.reporting.content.detail import Detail
-from verifier.reporting.content.training_verdict import fails, judged_at
+from verifier.reporting.content.training_verdict import fails, judged_at, where_wrong
 from verifier.training.findings import Findings
 from verifier.training.runner import Step
 
@@ -32,24 +32,24 @@ def first_failure(findings: Findings, advice: Advice, detail: Detail) -> Iterato
     yield from _both(findings, judged)
     yield from _why(findings, step, wrong[0], detail)
     if len(wrong) > 1:
-        yield line("also", f"wrong at the same step: {listed(wrong[1:])}")
+        yield line("also", f"wrong at the same step: {words_text(wrong[1:])}")
     yield line("where", _where(findings, wrong[0]))
     yield line("try", advice(step.number))
     yield Blank()
 
 
 def _headline(findings: Findings, step: Step, name: str) -> str:
-    what = "The loss" if name == "loss" else f"The gradient by {name}"
+    what = "The loss" if name == "loss" else f"The gradient by {step.label(name)}"
     inputs = [f"{key}={plain(value)}" for key, value in step.inputs.items()]
     at = ", ".join([f"at step {step.number}", f"epoch {step.epoch}", *inputs])
     return f"{what} {at}   ({findings.settings.dtype})"
 
 
 def _both(findings: Findings, judged: Comparison) -> Iterator[Labelled]:
-    stated, exact = signed(judged)
+    stated, exact = signed_number(judged)
     yield line("autograd", stated)
     yield line("symbolic", number(judged.symbolic))
-    yield line("exact", f"{exact}   {apart(judged, findings.settings.dtype)}".rstrip())
+    yield line("exact", f"{exact}   {distance_text(judged, findings.settings.dtype)}".rstrip())
     if judged.note is not Note.NONE:
         yield line("note", judged.note.value)
 
@@ -83,8 +83,4 @@ def likely_causes(findings: Findings, step: Step, name: str) -> str:
 
 
 def _where(findings: Findings, name: str) -> str:
-    found = next(one for one in findings.components if one.name == name)
-    count = found.outcomes[Outcome.DISAGREES]
-    if count == findings.done:
-        return f"at {'every step' if count > 1 else 'the only step'}"
-    return f"at {count:,} of {with_noun(findings.done, 'step')}"
+    return where_wrong(findings, next(one for one in findings.components if one.name == name))

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import with_noun, words_text
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst
 from verifier.judging.verdict import Comparison, Note, Outcome
@@ -57,7 +57,7 @@ def _agreeing(findings: Findings) -> str:
     losses = findings.components[0].compared
     compared = sum(component.compared for component in findings.gradients)
     identical = sum(component.identical for component in findings.gradients)
-    steps = f"all {findings.done:,} steps" if findings.done > 1 else "the only step"
+    steps = _steps_text(findings)
     bits = "bit for bit" if identical == compared else f"{identical:,} of them bit for bit"
     return (
         f"Autograd and the symbolic gradient agree at {steps}: {compared:,} of {compared:,} "
@@ -68,18 +68,45 @@ def _agreeing(findings: Findings) -> str:
 def _disagreeing(findings: Findings) -> str:
     wrong = [one for one in findings.components if one.outcomes[Outcome.DISAGREES]]
     if not wrong:
+        named = words_text(wrong_formulas(findings), most=3)
         return (
-            f"The formula of {listed(wrong_formulas(findings), most=3)} is wrong: it differs in "
-            "exact arithmetic, where nothing is rounded."
+            f"The formula of {named} is wrong: it differs in exact arithmetic, where nothing is "
+            "rounded."
         )
-    count = max(one.outcomes[Outcome.DISAGREES] for one in wrong)
     first = next((step.number for step in findings.steps if fails(step)), 0)
-    steps = f"at {count:,} of {with_noun(findings.done, 'step')}"
+    steps = f"at {max(one.failing_steps for one in wrong):,} of {_judged_text(findings)}"
     since = f", first at step {first:,}" if first and findings.done > 1 else ""
     names = [one.name for one in wrong if one.quantity != "value"]
     if len(names) < len(wrong):
         return f"Code and formula are different functions: the loss is wrong {steps}{since}."
-    return f"The gradient by {listed(names, most=3)} is wrong {steps}{since}."
+    return f"The gradient by {words_text(names, most=3)} is wrong {steps}{since}."
+
+
+def _steps_text(findings: Findings) -> str:
+    if findings.judged < findings.done:
+        return f"all {findings.judged:,} judged steps of {findings.done:,}"
+    return f"all {findings.done:,} steps" if findings.done > 1 else "the only step"
+
+
+def _judged_text(findings: Findings) -> str:
+    """How many steps were judged, of a training that judges some of them."""
+    if findings.judged < findings.done:
+        return f"{with_noun(findings.judged, 'judged step')}"
+    return with_noun(findings.done, "step")
+
+
+def where_wrong(findings: Findings, component: Component) -> str:
+    """At how many steps a component is wrong, and of an array in how many of its entries."""
+    count, steps = component.failing_steps, _judged_text(findings)
+    if count == findings.judged:
+        at = f"at {'every step' if count > 1 else 'the only step'}"
+        at += " that was judged" if findings.judged < findings.done else ""
+    else:
+        at = f"at {count:,} of {steps}"
+    if component.compared == findings.judged:
+        return at
+    wrong = component.outcomes[Outcome.DISAGREES]
+    return f"{at}, in {wrong:,} of {component.compared:,} entries"
 
 
 def _is_divergence(findings: Findings, first: NotFinite) -> bool:
@@ -112,7 +139,7 @@ def _undecided(findings: Findings) -> str:
     why = f" ({reason})" if reason else ""
     blind = [_called(one) for one in findings.components if not one.decided]
     if blind:
-        return f"Nothing could be decided about {listed(blind, most=3)}{why}."
+        return f"Nothing could be decided about {words_text(blind, most=3)}{why}."
     return (
         f"{undecided:,} of {compared:,} numbers could not be decided{why}. Nothing disagrees, and "
         "of every quantity some numbers agree: exit code 0."
@@ -124,10 +151,14 @@ def _called(component: Component) -> str:
 
 
 def _commonest_reason(findings: Findings) -> str:
-    """Why numbers are undecided, for most of those that were kept."""
+    """Why numbers are undecided, for most of those that were kept; once one of them is not finite,
+    what follows says nothing.
+    """
+    last = findings.not_finite.step if findings.not_finite else findings.done
     notes = Counter(
         judged.note.value
         for step in findings.steps
+        if step.number <= last
         for judged in judged_at(step).values()
         if judged.outcome is Outcome.UNDECIDED
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Comparison
+from verifier.process.values import Facts
 from verifier.training.findings import Findings
 from verifier.training.runner import Step
 
@@ -18,10 +19,10 @@ def frame(findings: Findings) -> pandas.DataFrame:
     """A row for each judged number of the steps that were kept. Raises InputError without
     pandas.
     """
-    return framed(_rows(findings)).astype({"sample": "Int64"})
+    return data_frame(_rows(findings)).astype({"sample": "Int64"})
 
 
-def framed(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+def data_frame(rows: Iterable[Facts]) -> pandas.DataFrame:
     """A frame of these rows. Raises InputError without pandas."""
     try:
         import pandas
@@ -32,7 +33,7 @@ def framed(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     return pandas.DataFrame(list(rows))
 
 
-def _rows(findings: Findings) -> Iterator[dict[str, Any]]:
+def _rows(findings: Findings) -> Iterator[Facts]:
     for step in findings.steps:
         yield _row(step, "loss", "value", step.loss)
         for name, judged in step.gradient.items():
@@ -41,12 +42,13 @@ def _rows(findings: Findings) -> Iterator[dict[str, Any]]:
             yield {**_row(step, name, "reverse", judged), **more}
 
 
-def _row(step: Step, name: str, quantity: str, judged: Comparison) -> dict[str, Any]:
+def _row(step: Step, name: str, quantity: str, judged: Comparison) -> Facts:
     return {
         "step": step.number,
         "epoch": step.epoch,
         "sample": step.sample,
         "name": name,
+        **({"entry": step.entries.get(name)} if step.entries else {}),
         "quantity": quantity,
         "parameter": step.parameters.get(name) if quantity == "reverse" else None,
         "autograd": judged.stated,
@@ -55,7 +57,7 @@ def _row(step: Step, name: str, quantity: str, judged: Comparison) -> dict[str, 
     }
 
 
-def judgement(judged: Comparison) -> dict[str, Any]:
+def judgement(judged: Comparison) -> Facts:
     """What a row says of a comparison besides what was stated."""
     return {
         "exact": judged.exact,

@@ -12,7 +12,8 @@ import numpy as np
 
 from verifier.judging.conditioning import ratios
 from verifier.operations.number_text import short
-from verifier.reporting.data.training_json import clean, step_document
+from verifier.reporting.data.document import json_object
+from verifier.reporting.data.training_json import step_document
 from verifier.training.runner import Judged
 
 
@@ -51,6 +52,6 @@ class TrainingLog:
         self.note = f"loss {short(last)}, worst error / allowed {short(self._worst)}"
         if self._file is not None:
             for place in range(len(judged)):
-                document = clean(step_document(judged.step(place)))
+                document = json_object(step_document(judged.step(place)))
                 self._file.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
             self._file.flush()

@@ -40,7 +40,7 @@ from verifier.reporting.content.checked_table import checked_table
 from verifier.reporting.content.component_rows import CAPTION, DASH, full_fields
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
-from verifier.reporting.html.check_picture import called, error_picture
+from verifier.reporting.html.check_picture import error_picture, name_with_quantity
 from verifier.reporting.html.mathml import mathml, text
 from verifier.reporting.html.page import (
     Folded,
@@ -49,8 +49,8 @@ from verifier.reporting.html.page import (
     Page,
     Pictures,
     Section,
-    folded,
     folded_if_long,
+    folded_table,
     how_it_was_made,
 )
 
@@ -85,7 +85,7 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
                 else []
             ),
             folded_if_long(_checks(tally.checks)),
-            *map(folded, _numbers(tally)),
+            *map(folded_table, _numbers(tally)),
             *([folded_if_long(_components(tally.components))] if tally.components else []),
             folded_if_long(_points(tally)),
             _how(tally, replay),
@@ -172,7 +172,7 @@ _NUMBER_FIELDS: tuple[Field[_Number], ...] = (
 
 
 def _where(component: CheckComponent, place: Place) -> str:
-    return place_text(place.part, place.index, place.finding.point) or called(component)
+    return place_text(place.part, place.index, place.finding.point) or name_with_quantity(component)
 
 
 def _point_number(point: CheckPoint | None) -> str:
@@ -276,7 +276,7 @@ def _checks(checks: Sequence[CheckTally]) -> Table:
 
 
 _COMPONENT_FIELDS: tuple[Field[CheckComponent], ...] = (
-    words("component", called),
+    words("component", name_with_quantity),
     words("dtype", lambda one: one.dtype),
     *full_fields("point"),
     words("allowance", lambda one: one.tier),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,13 @@ from verifier.capture.code_at_point import REVERSE
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Floats
 from verifier.operations.number_text import short
+from verifier.process.values import Options
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""
@@ -28,7 +33,7 @@ ZERO = LEAST / 10
 _TICKS = (ZERO, LEAST, 1e-2, 1.0, 1e2, MOST)
 _ROW, _EDGES = 0.2, 0.7
 """Inches that a row needs, and the axis below them."""
-_LOOKS = {
+_LOOKS: Mapping[Outcome, Options] = {
     Outcome.AGREES: {"marker": "o", "s": 12, "color": COLOURS[0], "alpha": 0.8},
     Outcome.UNDECIDED: {"marker": "^", "s": 26, "edgecolors": COLOURS[4], "facecolors": "none"},
     Outcome.DISAGREES: {"marker": "x", "s": 46, "color": COLOURS[1]},
@@ -42,7 +47,7 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
     ordered = sorted((one for one in components if one.worst), key=_rank, reverse=True)
     drawn = ordered[:ROWS]
 
-    def paint(axes: Any) -> None:
+    def paint(axes: Axes) -> None:
         axes.set(
             xscale="log",
             xlabel="error / allowed",
@@ -81,17 +86,17 @@ def _rank(component: CheckComponent) -> tuple[int, float]:
     return component.worst.rank
 
 
-def called(component: CheckComponent) -> str:
+def name_with_quantity(component: CheckComponent) -> str:
     """Its name, with the quantity where that is no value and no gradient."""
     plain = component.quantity in ("value", REVERSE)
     return component.name if plain else f"{component.name} ({component.quantity})"
 
 
 def _labelled(component: CheckComponent) -> str:
-    return f"{called(component)} {component.dtype}"
+    return f"{name_with_quantity(component)} {component.dtype}"
 
 
-def _points(component: CheckComponent, outcome: Outcome) -> Any:
+def _points(component: CheckComponent, outcome: Outcome) -> Floats:
     """The errors with that outcome, thinned evenly but for the largest one."""
     found = np.concatenate([_with(one, outcome) for one in component.statements])
     found = np.sort(np.where(found == 0, ZERO, np.clip(found, LEAST, MOST)))
@@ -99,10 +104,9 @@ def _points(component: CheckComponent, outcome: Outcome) -> Any:
     return found[::-1][::stride]
 
 
-def _with(statement: Statement, outcome: Outcome) -> Any:
-    return np.ravel(statement.ratios)[
-        np.ravel(statement.part.verdicts.severity) == outcome.severity
-    ]
+def _with(statement: Statement, outcome: Outcome) -> Floats:
+    chosen = np.ravel(statement.part.verdicts.severity) == outcome.severity
+    return np.asarray(np.ravel(statement.ratios)[chosen])
 
 
 def _description(component: CheckComponent) -> str:

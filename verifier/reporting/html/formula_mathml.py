@@ -13,7 +13,7 @@ from typing import NamedTuple
 from verifier.errors import InputError
 from verifier.formula.unparse import write_text
 from verifier.program.program import Program
-from verifier.reporting.html.mathml import escaped, name_part
+from verifier.reporting.html.mathml import escaped_words, name_part
 
 _CHOICE, _COMPARISON, _SUM, _SIGN, _PRODUCT, _FRACTION, _ATOM = range(7)
 """How tightly a part binds."""
@@ -55,7 +55,7 @@ def _part(tree: ast.expr) -> _Part:
         case ast.Name(name):
             return _Part(name_part(name))
         case ast.Constant(value):
-            return _Part(f"<mn>{escaped(str(value))}</mn>")
+            return _Part(f"<mn>{escaped_words(str(value))}</mn>")
         case ast.UnaryOp(ast.USub(), operand):
             return _Part(f"<mrow>{_sign('−')}{_at_least(operand, _PRODUCT)}</mrow>", _SIGN)
         case ast.UnaryOp(_, operand):
@@ -66,7 +66,7 @@ def _part(tree: ast.expr) -> _Part:
             return _joined(left, _SIGNS[type(operation)], right, _COMPARISON)
         case ast.Call(ast.Name(name), arguments):
             return _call(name, arguments)
-    return _Part(f"<mtext>{escaped(ast.unparse(tree))}</mtext>", _CHOICE)
+    return _Part(f"<mtext>{escaped_words(ast.unparse(tree))}</mtext>", _CHOICE)
 
 
 def _binary(left: ast.expr, operation: ast.operator, right: ast.expr) -> _Part:
@@ -105,7 +105,7 @@ def _call(name: str, arguments: Sequence[ast.expr]) -> _Part:
     if name == "where" and len(arguments) == 3:
         return _choice(*arguments)
     inside = "<mo>,</mo>".join(map(_row, arguments))
-    called = f"<mi>{escaped(name)}</mi>"
+    called = f"<mi>{escaped_words(name)}</mi>"
     return _Part(f"<mrow>{called}<mrow><mo>(</mo>{inside}<mo>)</mo></mrow></mrow>")
 
 
@@ -137,4 +137,4 @@ def _at_least(tree: ast.expr, precedence: int) -> str:
 
 
 def _sign(sign: str) -> str:
-    return f"<mo>{escaped(sign)}</mo>"
+    return f"<mo>{escaped_words(sign)}</mo>"

@@ -5,11 +5,11 @@ took.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from verifier.formula.model import Model
+from verifier.operations.arrays import Floats
 from verifier.program.codegen import NUMPY, function
 from verifier.training.findings import Findings
 
@@ -21,19 +21,19 @@ ROWS = 1_000
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The loss on a grid, and the paths on it. All arrays are float64."""
+    """The loss on a grid, and the paths on it."""
 
-    first: Any
+    first: Floats
     """The grid's values of the first parameter: (SIDE,)."""
-    second: Any
+    second: Floats
     """The same of the second one."""
-    loss: Any
+    loss: Floats
     """The loss of the whole data: a row for each value of the second parameter; NaN where it is not
     finite.
     """
-    autograd: Any
+    autograd: Floats
     """Points by two: the path of the training by autograd, its finite points."""
-    symbolic: Any
+    symbolic: Floats
     rows: int
     """How many rows of the data the loss is that of."""
 
@@ -42,7 +42,7 @@ def surface(model: Model, findings: Findings) -> Surface | None:
     """The surface; None for other than two parameters, and where no grid can be laid around finite
     paths.
     """
-    if len(model.parameters) != 2:
+    if len(model.parameters) != 2 or not model.is_scalar:
         return None
     paths = findings.curves.paths[:, 1:]
     autograd, symbolic = (
@@ -63,14 +63,14 @@ def surface(model: Model, findings: Findings) -> Surface | None:
     return Surface(first, second, loss, autograd, symbolic, rows)
 
 
-def _axis(values: Any) -> Any:
+def _axis(values: Floats) -> Floats:
     """Somewhat more than the values span."""
     low, high = values.min(), values.max()
     margin = 0.25 * (high - low) or 0.25 * abs(low) or 1.0
     return np.linspace(low - margin, high + margin, SIDE)
 
 
-def _loss(model: Model, findings: Findings, first: Any, second: Any) -> tuple[int, Any]:
+def _loss(model: Model, findings: Findings, first: Floats, second: Floats) -> tuple[int, Floats]:
     """How many rows were taken, and the loss: a row of the grid for each value of the second
     parameter.
     """

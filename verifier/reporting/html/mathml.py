@@ -16,6 +16,7 @@ import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from verifier.errors import printable
+from verifier.operations.arrays import Expr
 from verifier.program.author_order import AuthorOrder, InOrder
 
 _ELEMENTS = frozenset(
@@ -52,9 +53,9 @@ _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
 
 @lru_cache(maxsize=1_000)
-def mathml(expression: Any, order: AuthorOrder | None = None) -> str:
-    """The expression as a `math` element; its names are text whatever characters they have. Terms
-    are in the order of an author, else in SymPy's.
+def mathml(expression: Expr, order: AuthorOrder | None = None) -> str:
+    """The SymPy `expression` as a `math` element; its names are text whatever characters they have.
+    Terms are in the `order` of an author, else in SymPy's.
 
     >>> x = sympy.Symbol("x")
     >>> mathml(x**2)
@@ -75,34 +76,34 @@ def name_part(name: str) -> str:
 
 
 def derivative(name: str) -> str:
-    """The derivative of the loss by the parameter of that name."""
+    """The derivative of the loss by the parameter of that `name`, as a part of a `math` element."""
     return f"<math>{partial('L', name)}</math>"
 
 
 def partial(name: str, by: str) -> str:
-    """The derivative of one node by another, as a part of a `math` element."""
+    """The derivative of the node `name` by the node `by`, as a part of a `math` element."""
     above, below = (f"<mrow><mo>∂</mo>{name_part(part)}</mrow>" for part in (name, by))
     return f"<mfrac>{above}{below}</mfrac>"
 
 
 def product(factors: Sequence[str]) -> str:
-    """Parts with a dot between them, as `math` elements of their own between which a line may
-    break.
+    """The `factors` with a dot between them, as `math` elements of their own between which a line
+    may break.
     """
     return "<math><mo>·</mo></math>".join(f"<math>{factor}</math>" for factor in factors)
 
 
 def text(words: str) -> str:
-    """Words as a `math` element.
+    """The `words` as a `math` element.
 
     >>> text("1 if a < b")
     '<math><mtext>1 if a &lt; b</mtext></math>'
     """
-    return f"<math><mtext>{escaped(words)}</mtext></math>"
+    return f"<math><mtext>{escaped_words(words)}</mtext></math>"
 
 
 class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
-    def _print_Piecewise(self, expression: Any) -> Any:  # noqa: N802 (SymPy's name for it)
+    def _print_Piecewise(self, expression: Expr) -> Any:  # noqa: N802 (SymPy's name for it)
         """A brace before a row for each branch, as in a textbook."""
         brace = self._part("mo", self.dom.createTextNode("{"))
         rows = [
@@ -111,7 +112,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         ]
         return self._part("mrow", brace, self._part("mtable", *rows))
 
-    def _branch(self, value: Any, condition: Any) -> list[Any]:
+    def _branch(self, value: Expr, condition: Expr) -> list[Any]:
         word = "otherwise" if condition == sympy.true else "if"
         parts = [self._part("mtext", self.dom.createTextNode(word))]
         if condition != sympy.true:
@@ -134,7 +135,7 @@ class _InOrderPrinter(InOrder, _Printer):
 
 def _written(node: Any) -> str:
     if node.nodeType == node.TEXT_NODE:
-        return escaped(node.data)
+        return escaped_words(node.data)
     inside = "".join(map(_written, node.childNodes))
     if node.tagName == "mo" and inside == "-":
         inside = _MINUS
@@ -142,7 +143,7 @@ def _written(node: Any) -> str:
     return f"<{tag}>{inside}</{tag}>"
 
 
-def escaped(text: str) -> str:
+def escaped_words(text: str) -> str:
     """Text in which SymPy's own signs, which it writes as entities, stand for themselves."""
     shown = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     return html.escape("".join(part if part in _INVISIBLE else printable(part) for part in shown))

@@ -23,7 +23,7 @@ from verifier.errors import printable
 from verifier.judging.verdict import Outcome
 from verifier.process import values
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 from verifier.reporting.html.page_table import page_table
 from verifier.reporting.html.picture import NARROW, WIDE, Picture
 from verifier.reporting.html.svg import inline, inline_sized
@@ -128,19 +128,19 @@ class Folded:
         return self.section.title
 
 
-def folded(table: Table) -> Folded:
+def folded_table(table: Table) -> Folded:
     """The table behind a line that says how long it is."""
     return Folded(table, f"{len(table.rows):,} row{'s' * (len(table.rows) != 1)}")
 
 
 def folded_if_long(table: Table) -> Table | Folded:
     """The table, folded where it has many rows."""
-    return folded(table) if len(table.rows) > FOLDED else table
+    return folded_table(table) if len(table.rows) > FOLDED else table
 
 
 def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Folded:
-    """The command that shows it again, or what was given in code so that there is none; behind it
-    facts and versions.
+    """The command `replay` that shows it again, or what was `given` in code so that there is none;
+    behind it `facts` and versions.
     """
     again = replay or f"Python only: {given} given in code"
     named = [(name, str(value)) for name, value in facts]

@@ -53,7 +53,7 @@ class PageTable:
 
 
 def page_table(table: Table) -> PageTable:
-    """The table with the columns that have something in them."""
+    """The `table` with the columns that have something in them."""
     shown = _places(table)
     headings = [
         Heading(table.columns[place].title,
@@ -118,7 +118,7 @@ def _hides_the_difference(columns: Sequence[Column], row: Row, short: Sequence[s
 
 
 def six_digits(text: str) -> str:
-    """The number with so many digits, where the text is a longer one.
+    """The number in `text` with so many digits, where the text is a longer one.
 
     >>> six_digits("0.7840883135795593"), six_digits("-2.2945547103881836e-12"), six_digits("9.0")
     ('0.784088', '-2.29455e-12', '9.0')

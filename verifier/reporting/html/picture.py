@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from verifier.errors import printable
 from verifier.reporting.html.svg import accessible, svg_of
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+    from matplotlib.legend import Legend
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LABEL = 24
-_BESIDE, _BELOW = "upper left", "outside lower center"
+_BESIDE: Final = "upper left"
+_BELOW: Final = "outside lower center"
 """Where a legend stands, in matplotlib's words."""
 
 
@@ -46,12 +52,14 @@ class Picture:
     name: str
     title: str
     description: str
-    paint: Callable[[Any], None] = field(repr=False)
+    paint: Callable[[Axes], None] = field(repr=False)
     least_height: float = 0.0
     """Inches that its rows need."""
 
     def svg(self, shape: Shape = FILE) -> str:
-        """The picture as SVG, with its title and description as texts for a screen reader."""
+        """The picture as SVG in that `shape`, with its title and description as texts for a screen
+        reader.
+        """
         height = max(shape.height, self.least_height)
         drawn = svg_of(_figure([self], replace(shape, height=height)))
         return accessible(drawn, self.name, self.title, self.description)
@@ -72,7 +80,7 @@ def image(parts: Sequence[Picture], title: str, suffix: str) -> bytes:
     return written.getvalue()
 
 
-def _figure(parts: Sequence[Picture], shape: Shape) -> Any:
+def _figure(parts: Sequence[Picture], shape: Shape) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -89,21 +97,21 @@ def _figure(parts: Sequence[Picture], shape: Shape) -> Any:
     return figure
 
 
-def _draw_legend(panel: Any, axes: Any, shape: Shape) -> None:
+def _draw_legend(panel: FigureBase, axes: Axes, shape: Shape) -> None:
     legend = _legend_beside(axes) if shape.legend == _BESIDE else _legend_below(panel, axes)
     # Names are shown as they are, never as formulas.
     for text in legend.get_texts():
         text.set_parse_math(False)
 
 
-def _legend_beside(axes: Any) -> Any:
+def _legend_beside(axes: Axes) -> Legend:
     """Where it hides no line."""
     return axes.legend(loc=_BESIDE, bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
 
 
-def _legend_below(panel: Any, axes: Any) -> Any:
-    entries = axes.get_legend_handles_labels()
-    return panel.legend(*entries, loc=_BELOW, ncols=2, fontsize="small", frameon=False)
+def _legend_below(panel: FigureBase, axes: Axes) -> Legend:
+    drawn, labels = axes.get_legend_handles_labels()
+    return panel.legend(drawn, labels, loc=_BELOW, ncols=2, fontsize="small", frameon=False)
 
 
 def legend_name(name: str) -> str:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from verifier.errors import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "http://www.w3.org/1999/xlink"
@@ -22,7 +25,7 @@ _JOINS = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 """What the removed style says of every element."""
 
 
-def svg_of(figure: Any) -> str:
+def svg_of(figure: Figure) -> str:
     """The figure as SVG with its words as text, on no background; the same each time."""
     import matplotlib
 
@@ -38,7 +41,9 @@ def svg_of(figure: Any) -> str:
 
 
 def accessible(svg: str, name: str, title: str, description: str) -> str:
-    """The document with a title and a description, as an image of one piece."""
+    """The drawing `svg` as an image of one piece with a `title` and a `description`, whose ids
+    begin with `name`.
+    """
     root = _parsed(svg)
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-description")
@@ -52,7 +57,9 @@ def accessible(svg: str, name: str, title: str, description: str) -> str:
 
 
 def inline(svg: str, name: str) -> str:
-    """The same as an element of a page that is as wide as its place."""
+    """The drawing `svg` as an element of a page that is as wide as its place; the ids of its parts
+    begin with `name`.
+    """
     root = _embedded(svg, name)
     for prop in ("width", "height"):
         root.attrib.pop(prop)
@@ -64,7 +71,7 @@ def inline_sized(svg: str, name: str) -> str:
     return _written(_embedded(svg, name))
 
 
-def _embedded(svg: str, name: str) -> Any:
+def _embedded(svg: str, name: str) -> ElementTree.Element:
     """The drawing without declaration and style, with names of parts that begin with `name`."""
     root = _parsed(svg)
     for parent in list(root.iter()):
@@ -79,17 +86,17 @@ def _embedded(svg: str, name: str) -> Any:
     return root
 
 
-def _parsed(svg: str) -> Any:
+def _parsed(svg: str) -> ElementTree.Element:
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _LINK)
     return ElementTree.fromstring(svg)  # noqa: S314 (matplotlib wrote it)
 
 
-def _written(root: Any) -> str:
+def _written(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _unstyled(element: Any) -> None:
+def _unstyled(element: ElementTree.Element) -> None:
     """Each property of the style as an attribute of its own; black and white as the page's ink and
     paper.
     """

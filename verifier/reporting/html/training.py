@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -12,6 +13,9 @@ from markupsafe import Markup
 
 from verifier.checking.labels import with_noun
 from verifier.errors import InputError
+from verifier.formula.arrays.closed_form.notation import Notation
+from verifier.formula.arrays.closed_form.text import TextNotation
+from verifier.formula.arrays.start_values import start_text
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
@@ -34,6 +38,7 @@ from verifier.reporting.content.training_verdict import outcome_of, verdict
 from verifier.reporting.data.training_json import settings_document
 from verifier.reporting.html.formula_mathml import mathml_as_written
 from verifier.reporting.html.mathml import derivative, mathml
+from verifier.reporting.html.matrix_mathml import MathmlNotation
 from verifier.reporting.html.page import (
     FOLDED,
     Folded,
@@ -41,8 +46,8 @@ from verifier.reporting.html.page import (
     Formulas,
     Page,
     Pictures,
-    folded,
     folded_if_long,
+    folded_table,
     how_it_was_made,
 )
 from verifier.reporting.html.training_plots import pictures
@@ -68,6 +73,8 @@ MODEL_IN_CODE = "the data or the model was"
 
 
 RightSide: TypeAlias = Callable[[], tuple[str, str]]
+Side: TypeAlias = tuple[str, str, RightSide]
+"""Of an equation the left side as MathML, its name in words, and what gives its right side."""
 """Gives the right side of an equation as MathML, and as text."""
 
 
@@ -88,7 +95,7 @@ def training_page(
             Pictures("Pictures", pictures(model, findings)),
             folded_if_long(parameter_table(findings)),
             *_worst_steps(findings),
-            folded(_step_table(findings, rows)),
+            folded_table(_step_table(findings, rows)),
             _how(model, findings, replay),
         ],
     )
@@ -152,20 +159,30 @@ def _unexplained(findings: Findings) -> Iterator[list[Block]]:
                 other = "code and formula are different functions" if name == "loss" else ""
                 numbers = f"stated {part.stated!r}, exact {part.exact}"
                 cause = other or "no cause found"
-                yield wrong_at(f"{name} at step {step.number}", cause=cause, evidence=numbers)
+                title = f"{step.label(name)} at step {step.number}"
+                yield wrong_at(title, cause=cause, evidence=numbers)
 
 
 def wrong_at(title: str, /, **said: str) -> list[Block]:
-    """Where something is wrong, and what is said of it, each behind its label."""
+    """Where something is wrong, and what is `said` of it, each behind its label; `title` is the
+    sentence above.
+    """
     labelled = [Labelled(label, text) for label, text in said.items() if text]
     return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
 
 def _formulas(model: Model) -> Iterator[Formulas | Folded]:
     """The equations; where they are many or long, the gradient is folded."""
-    title, sides = "Model, loss and gradient", _sides(model)
+    title = "Model, loss and gradient"
+    try:
+        stated_sides, derived = _sides(model) if model.is_scalar else _matrix_sides(model)
+    except InputError as error:
+        yield Formulas(title, [], f"The formulas are not written out: {error.sentence}.")
+        return
+    sides, given = [*stated_sides, *derived], len(stated_sides)
     written = _written(sides)
-    given = len(sides) - len(model.parameters)
+    if not (model.is_scalar or written.note):
+        written = replace(written, note=" ".join(model.closed_form.legend))
     length = sum(len(formula.text) for formula in written.entries)
     if len(sides) <= OPEN_FORMULAS and length <= OPEN_CHARACTERS:
         yield Formulas(title, written.entries, written.note)
@@ -177,7 +194,7 @@ def _formulas(model: Model) -> Iterator[Formulas | Folded]:
         yield Folded(Formulas("Gradient", gradient, written.note), more)
 
 
-def _written(sides: Sequence[tuple[str, str, RightSide]]) -> Formulas:
+def _written(sides: Sequence[Side]) -> Formulas:
     """As many equations as there is room for, and how many are not written out."""
     entries: list[Formula] = []
     room = FORMULA_CHARACTERS
@@ -193,23 +210,45 @@ def _written(sides: Sequence[tuple[str, str, RightSide]]) -> Formulas:
     return Formulas("", entries)
 
 
-def _sides(model: Model) -> list[tuple[str, str, RightSide]]:
-    """Of each equation the left side as MathML, its name in words, and its right side.
+def _matrix_sides(model: Model) -> tuple[list[Side], list[Side]]:
+    """The same for a model of arrays, in the algebra of matrices; shared parts have equations of
+    their own.
+
+    Raises InputError where there is no closed form.
+    """
+    form = model.closed_form
+    notations: tuple[Notation, Notation] = MathmlNotation(form.rows), TextNotation(form.rows)
+    sides: list[Side] = []
+    for line in form.lines:
+        (left, right), (name, text) = map(line.written, notations)
+        shown = (f"<math>{right}</math>", text)
+        sides.append((f"<math>{left}</math>", name, partial(_as_it_is, shown)))
+    given = 1 + next(at for at, (_, name, _) in enumerate(sides) if name == "L")
+    return sides[:given], sides[given:]
+
+
+def _as_it_is(shown: tuple[str, str]) -> tuple[str, str]:
+    return shown
+
+
+def _sides(model: Model) -> tuple[list[Side], list[Side]]:
+    """Of each equation the left side as MathML, its name in words, and its right side: first those
+    of the model, then the gradient.
 
     All stand in the order of their author.
     """
-    gradients = [
+    gradients: list[Side] = [
         (derivative(name), f"gradient by {name}", partial(_by_sympy, model, name))
         for name in model.parameters
     ]
     hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
     prediction, loss = model.program.outputs[0], model.program.outputs[-1]
-    stated = [("<math><mi>L</mi></math>", "loss",
+    stated: list[Side] = [("<math><mi>L</mi></math>", "loss",
                partial(_as_written, model, loss, lambda: model.loss_expression))]  # fmt: skip
     if model.loss is not None:
         written = partial(_as_written, model, prediction, lambda: model.expression)
         stated.insert(0, (hat, "prediction", written))
-    return [*stated, *gradients]
+    return stated, gradients
 
 
 def _as_written(model: Model, output: int, by_sympy: Callable[[], sympy.Expr]) -> tuple[str, str]:
@@ -240,7 +279,9 @@ _FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"))
 
 
 def parameter_table(findings: Findings) -> Table:
-    """A row for the loss and each parameter; of very many the worst."""
+    """A row for the loss and each parameter of the training in `findings`; of very many parameters
+    the worst.
+    """
     loss, *gradients = findings.components
     is_long = len(gradients) > COMPONENTS
     worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients
@@ -274,7 +315,7 @@ def _worst_steps(findings: Findings) -> list[Table]:
 
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
-    steps = chosen_steps(findings, max(8, most_rows // width))
+    steps = steps_to_show(findings, max(8, most_rows // width))
     most = max(8, most_rows // len(steps))
     rows = [row for step in steps for row in _step_rows(step, most)]
     note = _thinned(findings, len(steps), width, most)
@@ -288,10 +329,10 @@ def _step_rows(step: Step, most: int) -> Iterator[Row]:
 
 def _step_row(step: Step, name: str, part: Comparison) -> Row:
     inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
-    return comparisons.full_row((str(step.number), str(step.epoch), inputs, name), part)
+    return comparisons.full_row((str(step.number), str(step.epoch), inputs, step.label(name)), part)
 
 
-def chosen_steps(findings: Findings, most: int) -> list[Step]:
+def steps_to_show(findings: Findings, most: int) -> list[Step]:
     """All steps, or at most about so many: the first, the last, failing ones, and the worst of each
     stretch.
     """
@@ -342,7 +383,9 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Folded:
-    start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
+    start = ", ".join(
+        f"{name}={start_text(value)}" for name, value in list(model.start.items())[:50]
+    )
     facts = {
         "model": model.description.partition("\n")[0] or model.name,
         "start": start + (" …" if len(model.start) > 50 else ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,17 @@ from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Floats, Indices, Truths
 from verifier.operations.number_text import plain, short
+from verifier.process.values import Options
+from verifier.reporting.html.heat_map import heat_maps
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
 
-_ERROR_MARKS: Mapping[str, Mapping[str, Any]] = {
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ERROR_MARKS: Mapping[str, Options] = {
     "largest error": {"marker": "o", "markersize": 3, "linestyle": "none", "color": COLOURS[0]},
     "disagrees": {"marker": "x", "markersize": 8, "linestyle": "none", "color": COLOURS[1]},
     "error 0": {"marker": "o", "markersize": 4, "linestyle": "none", "color": COLOURS[0],
@@ -42,6 +47,7 @@ def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
         _costs(findings),
         _errors(findings),
         _paths(findings, drawn),
+        *heat_maps(model, drawn),
         *([_surface(findings, found)] if found else []),
     )
 
@@ -58,7 +64,7 @@ def worst_first(findings: Findings) -> list[Component]:
 def _costs(findings: Findings) -> Picture:
     rows = findings.curves.costs
 
-    def paint(axes: Any) -> None:
+    def paint(axes: Axes) -> None:
         axes.plot(rows[:, 0], rows[:, 1], color=COLOURS[0], linewidth=3.0, label="autograd")
         axes.plot(rows[:, 0], rows[:, 2], color=COLOURS[1], linestyle="--", label="symbolic")
         axes.set(xlabel="epoch", ylabel="cost")
@@ -73,13 +79,13 @@ def _costs(findings: Findings) -> Picture:
     )
 
 
-def spans(values: Any, factor: float = 100.0) -> bool:
+def spans(values: Floats, factor: float = 100.0) -> bool:
     """Whether numbers are for a logarithmic axis: all of them positive, and far apart."""
     finite = values[np.isfinite(values)]
     return bool(finite.size and finite.min() > 0 and finite.max() > factor * finite.min())
 
 
-def _costs_description(rows: Any) -> str:
+def _costs_description(rows: Floats) -> str:
     if not len(rows):
         return "No epoch was finished."
     _, autograd, symbolic = rows.T
@@ -130,7 +136,7 @@ def _errors(findings: Findings) -> Picture:
     drawn = np.isfinite(found.ratios) & (found.ratios > 0)
     scale = _ErrorScale.of(found.ratios[drawn])
 
-    def paint(axes: Any) -> None:
+    def paint(axes: Axes) -> None:
         axes.set(xlabel="step", ylabel="error / allowed", yscale="log")
         axes.set(ylim=(scale.bottom, scale.top))
         axes.set_yticks([scale.zero, *scale.ticks], ["0", *map(short, scale.ticks)])
@@ -195,7 +201,7 @@ class _ErrorScale:
         return self.high - self.low
 
 
-def _name_worst(axes: Any, findings: Findings, found: WorstErrors, scale: _ErrorScale) -> None:
+def _name_worst(axes: Axes, findings: Findings, found: WorstErrors, scale: _ErrorScale) -> None:
     """Which parameter has the worst error, beside its mark."""
     place = found.worst
     step, ratio = found.steps[place], found.ratios[place]
@@ -248,12 +254,12 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
     rows = findings.curves.paths
     step = rows[:, 0]
 
-    def paint(axes: Any) -> None:
-        axes.set(xlabel="step", ylabel="value before the step")
+    def paint(axes: Axes) -> None:
+        axes.set(xlabel="step", ylabel=f"{_path_of(findings)} before the step")
         for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
             autograd, symbolic = _columns(rows, names, component.name)
             label = f"{legend_name(component.name)}: autograd"
-            marks = {"marker": marker, "markersize": 7, "markevery": 0.2}
+            marks: Options = {"marker": marker, "markersize": 7, "markevery": 0.2}
             axes.plot(step, autograd, color=colour, linewidth=3.0, label=label, **marks)
             axes.plot(step, symbolic, color="#000000", linewidth=1.0, linestyle=":")
         axes.plot([], [], color="#000000", linewidth=1.0, linestyle=":", label="dotted: symbolic")
@@ -262,15 +268,22 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
         _path_description(findings, component.name, _columns(rows, names, component.name))
         for component in drawn
     )
-    return Picture("paths", "The parameters' paths", f"{text}.", paint)
+    title = "The parameters' paths" if _path_of(findings) == "value" else "The parameters' norms"
+    return Picture("paths", title, f"{text}.", paint)
 
 
-def _columns(rows: Any, names: Sequence[str], name: str) -> tuple[Any, Any]:
+def _path_of(findings: Findings) -> str:
+    """What is drawn of parameters: of arrays their norms."""
+    arrays = any(component.entry_ratios is not None for component in findings.gradients)
+    return "norm" if arrays else "value"
+
+
+def _columns(rows: Floats, names: Sequence[str], name: str) -> tuple[Floats, Floats]:
     place = names.index(name)
     return rows[:, 1 + place], rows[:, 1 + len(names) + place]
 
 
-def _path_description(findings: Findings, name: str, paths: tuple[Any, Any]) -> str:
+def _path_description(findings: Findings, name: str, paths: tuple[Floats, Floats]) -> str:
     autograd, _ = paths
     apart = findings.drift[name].largest
     text = f"at most {short(apart)} from its twin" if apart else "its twin goes the same way"
@@ -280,7 +293,7 @@ def _path_description(findings: Findings, name: str, paths: tuple[Any, Any]) -> 
 def _surface(findings: Findings, found: Surface) -> Picture:
     first, second = (component.name for component in findings.gradients)
 
-    def paint(axes: Any) -> None:
+    def paint(axes: Axes) -> None:
         from matplotlib.colors import LogNorm
         from matplotlib.patheffects import withStroke
 
@@ -329,6 +342,6 @@ def _surface(findings: Findings, found: Surface) -> Picture:
     return Picture("surface", title, described, paint, _SURFACE_HEIGHT)
 
 
-def _levels(loss: Any) -> Any:
+def _levels(loss: Floats) -> Floats:
     low, high = np.nanmin(loss), np.nanmax(loss)
     return np.geomspace(low, high, 16) if spans(loss, 10.0) else np.linspace(low, high, 16)

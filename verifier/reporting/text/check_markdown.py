@@ -13,7 +13,7 @@ from verifier.reporting.content.check_verdict import verdict
 from verifier.reporting.content.component_rows import CAPTION, OUTCOME
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, table_of, words
-from verifier.reporting.text.markdown import code, fenced, table_lines, verdict_line
+from verifier.reporting.text.markdown import code, fenced_block, table_lines, verdict_line
 from verifier.reporting.text.terminal import WIDTH, lines_of
 
 ROWS = 50
@@ -28,7 +28,7 @@ def check_markdown(tally: Tally) -> str:
         [
             verdict_line(verdict(tally)),
             f"{code(tally.checked.target)} compared with {code(tally.checked.against)}",
-            fenced(_lines(tally)),
+            fenced_block(_lines(tally)),
             *_components(tally.components),
         ]
     )

@@ -16,16 +16,16 @@ _SPECIAL = re.compile(r"""[^\w ,;()'"%=+.:-]|_|:(?! )|(?<=www)\.""", re.ASCII)
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """The verdict, its word in bold.
+    """The `verdict` in Markdown, its word in bold.
 
     >>> print(verdict_line(Verdict("AGREES", "4 of 4.", Outcome.AGREES)))
     ✅ **AGREES** 4 of 4.
     """
-    return f"{MARKS[verdict.outcome]} **{verdict.word}** {escaped(verdict.sentence)}"
+    return f"{MARKS[verdict.outcome]} **{verdict.word}** {escaped_text(verdict.sentence)}"
 
 
 def table_lines(table: Table) -> str:
-    """The table. The names of its rows stand as code, and outcomes have a mark."""
+    """The `table` in Markdown. The names of its rows stand as code, and outcomes have a mark."""
     titles = [column.title for column in table.columns]
     lines = ["---" if column.justify == "left" else "---:" for column in table.columns]
     rows = [[*_cells(row, table.header)] for row in table.rows]
@@ -34,14 +34,14 @@ def table_lines(table: Table) -> str:
 
 def _cells(row: Row, header: int) -> Iterator[str]:
     for place, cell in enumerate(row.cells):
-        text = code(cell) if place == header else escaped(cell)
+        text = code(cell) if place == header else escaped_text(cell)
         yield f"{MARKS[row.outcome]} {text}" if cell == row.outcome else text
 
 
-def fenced(lines: Sequence[str]) -> str:
+def fenced_block(lines: Sequence[str]) -> str:
     """The lines as they stand, in a block of code that none of them ends.
 
-    >>> print(fenced(["a ``` b"]))
+    >>> print(fenced_block(["a ``` b"]))
     ````text
     a ``` b
     ````
@@ -51,7 +51,7 @@ def fenced(lines: Sequence[str]) -> str:
 
 
 def code(text: str) -> str:
-    """The text as code in a line or in a cell of a table, whatever stands in it.
+    """The `text` as code in a line or in a cell of a table, whatever stands in it.
 
     >>> print(code("a`b"), code("a|b"))
     `` a`b `` `a`&#124;`b`
@@ -70,10 +70,10 @@ def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
 
 
-def escaped(text: str) -> str:
-    """The text as itself: nothing in it is markup, a link or somebody's name.
+def escaped_text(text: str) -> str:
+    """The `text` as itself: nothing in it is markup, a link or somebody's name.
 
-    >>> print(escaped("<b> & *x* @you"))
+    >>> print(escaped_text("<b> & *x* @you"))
     &#60;b&#62; &#38; &#42;x&#42; &#64;\u200byou
     """
     return _SPECIAL.sub(_entity, printable(text))

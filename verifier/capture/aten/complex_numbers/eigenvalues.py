@@ -37,16 +37,24 @@ def eigenvalues(self: Number) -> ComplexPair:
 
 def _refined(self: Number) -> tuple[ComplexPair, ComplexPair]:
     """The eigenvalues, and the vectors as rows."""
-    matrix = pair_of(self)
-    size = matrix.shape[-1]
     with _disable_current_modes():
         # Of a real matrix they come in another order.
         own = torch.complex(self.real, self.imag) if isinstance(self, ComplexPair) else self
         stated = torch.linalg.eig(own)
-        values, rows = (
-            pair_of_tensor(stated.eigenvalues),
-            pair_of_tensor(stated.eigenvectors.mT.contiguous()),
-        )
+    return refined(pair_of(self), stated.eigenvalues, stated.eigenvectors)
+
+
+def refined(
+    matrix: ComplexPair, stated_values: torch.Tensor, stated_vectors: torch.Tensor
+) -> tuple[ComplexPair, ComplexPair]:
+    """The eigenvalues nearest to those that are stated, and the vectors, of length 1, as rows.
+
+    Raises NotImplementedError for equal eigenvalues.
+    """
+    size = matrix.shape[-1]
+    with _disable_current_modes():
+        values = pair_of_tensor(stated_values + 0j)
+        rows = pair_of_tensor(stated_vectors.mT.contiguous())
         # One component keeps its phase, the largest one.
         fixed = torch.zeros_like(rows.real).scatter_(-1, abs(rows).argmax(-1, keepdim=True), 1.0)
         phase = torch.cat([torch.zeros_like(fixed), fixed], -1)

@@ -156,20 +156,18 @@ def _solved(
     right = right.each(lambda part: part.expand(*batch, *part.shape[-2:]))
     places = places.expand(*batch, places.shape[-1])
     if not adjoint:
-        below = _substituted(both, _rows_at(right, places), upper=False, unit=True)
-        return _substituted(both, below, upper=True, unit=False)
+        below = substituted(both, _rows_at(right, places), upper=False, unit=True)
+        return substituted(both, below, upper=True, unit=False)
     turned = _adjoint(both)
-    above = _substituted(turned, right, upper=False, unit=False)
-    return _rows_at(_substituted(turned, above, upper=True, unit=True), places.argsort(-1))
+    above = substituted(turned, right, upper=False, unit=False)
+    return _rows_at(substituted(turned, above, upper=True, unit=True), places.argsort(-1))
 
 
 def _adjoint(matrix: ComplexPair) -> ComplexPair:
     return ComplexPair(matrix.real.mT, -matrix.imag.mT)
 
 
-def _substituted(
-    matrix: ComplexPair, right: ComplexPair, *, upper: bool, unit: bool
-) -> ComplexPair:
+def substituted(matrix: ComplexPair, right: ComplexPair, *, upper: bool, unit: bool) -> ComplexPair:
     """The solution for one triangle of a matrix, row by row; `unit` takes its diagonal for ones."""
     size = matrix.shape[-1]
     order = range(size - 1, -1, -1) if upper else range(size)

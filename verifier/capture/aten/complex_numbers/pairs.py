@@ -26,6 +26,7 @@ _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _RULES: dict[str, Callable[..., Any]] = {}
 _RULE_MODULES = (
     "real_and_imaginary", "elementary", "products", "fourier", "matrices", "eigenvalues",
+    "unitary_factors",
 )  # fmt: skip
 
 

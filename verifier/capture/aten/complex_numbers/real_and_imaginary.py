@@ -140,7 +140,7 @@ def cast(self: Number, dtype: torch.dtype | None = None) -> Number:
 
 
 @pair_rule("complex")
-def joined(real: torch.Tensor, imag: torch.Tensor) -> ComplexPair:
+def pair_of_parts(real: torch.Tensor, imag: torch.Tensor) -> ComplexPair:
     """The complex numbers of these real and imaginary parts, broadcast to each other."""
     shape = np.broadcast_shapes(tuple(real.shape), tuple(imag.shape))
     return ComplexPair(real.expand(shape), imag.expand(shape))

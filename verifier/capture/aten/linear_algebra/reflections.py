@@ -15,7 +15,10 @@ import torch
 from verifier.capture.aten.linear_algebra.elimination import triangular
 from verifier.capture.aten.linear_algebra.submatrices import ALL, FIRST, REST, at, transposed
 from verifier.capture.lowering import Cell, Lowering, Operand, actual_of, plain, rule
+from verifier.capture.to_numpy import to_numpy
 from verifier.program.matrices.nearby import Nearby
+from verifier.program.matrices.truncated_inverse import TruncatedInverse
+from verifier.program.program import FrozenArray
 
 
 @dataclass(frozen=True)
@@ -214,14 +217,15 @@ def _pseudo_inverse(low: Lowering, matrix: Cell) -> int:
 @rule("linalg_pinv")
 def pseudo_inverse(low: Lowering, self: Cell, hermitian: bool = False, actual: Any = None) -> int:
     """A kernel for symmetric matrices reads one triangle, and its backward takes the matrix for
-    symmetric: so half of each is read.
+    symmetric: so half of each is read. What the run's tolerance cut off stays so.
     """
-    if actual_of(actual).numel() and not _keeps_rank(self.actual, actual):
-        raise NotImplementedError("a rank that is decided by a tolerance")
     matrix = self
     if hermitian:
         both = low.apply("add", self.node, transposed(low, self.node))
         matrix = Cell(low.apply("multiply", both, 0.5), self.actual)
+    if actual_of(actual).numel() and not _keeps_rank(self.actual, actual):
+        low.kept = False
+        return _truncated(low, matrix, _ranks(self.actual, actual))
     # The kernel multiplies the factors of a singular value decomposition.
     return low.build.matrix(Nearby(), _pseudo_inverse(low, matrix))
 
@@ -230,6 +234,20 @@ def _keeps_rank(matrix: torch.Tensor, inverse: torch.Tensor) -> bool:
     """Whether nothing was cut off: the product of a matrix and its inverse is the unit matrix."""
     small = inverse @ matrix if matrix.shape[-2] >= matrix.shape[-1] else matrix @ inverse
     return bool(torch.allclose(small, torch.eye(small.shape[-1], dtype=small.dtype), atol=0.1))
+
+
+def _truncated(low: Lowering, matrix: Cell, ranks: np.ndarray) -> int:
+    function = TruncatedInverse(FrozenArray(ranks))
+    if ranks.any():
+        return low.build.matrix(function, matrix.node)
+    return low.build.expand(low.build.constant(0.0), function.shape(matrix.shape))
+
+
+def _ranks(matrix: torch.Tensor, inverse: torch.Tensor) -> np.ndarray:
+    """How many singular values of each matrix the code took: the trace of a projector."""
+    product = inverse.double() @ matrix.double()
+    traces = product.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return to_numpy(traces.round().long())
 
 
 @rule("linalg_lstsq")

@@ -1,5 +1,6 @@
-"""The LSTM of a whole sequence in one kernel, as it is run in float32 and bfloat16; other cells and
-layers are made of operations for which there are rules.
+"""The LSTM of a whole sequence in one kernel, as it is run in float32 and bfloat16
+(aten/src/ATen/native/mkldnn/RNN.cpp); other cells and layers are made of operations for which there
+are rules.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ import torch
 from flint import arb
 
 from tests.helpers.reading import agreeing_digits
-from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.gradients.array_gradient import gradients
+from verifier.program.matrices.spectra import Singular
 from verifier.program.program import NOTHING
 
 GENERATOR = np.random.default_rng(7)
@@ -126,6 +127,7 @@ KINDS = {
         {"x": X, "y": 0.7},
     ),
     "maximum": (lambda b, x, y: b.apply("maximum", x, y), {"x": X, "y": Y}),
+    "singular values": (lambda b, x: b.matrix(Singular(None), x), {"x": X}),
     "abs": (lambda b, x: b.apply("abs", x), {"x": X}),
 }
 

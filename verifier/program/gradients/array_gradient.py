@@ -20,8 +20,8 @@ import numpy as np
 
 from verifier.operations.table import TABLE
 from verifier.program.builder import Builder, places
+from verifier.program.gradients.reverse_mode import active_nodes, factor, scaled
 from verifier.program.program import NOTHING, Node
-from verifier.program.reverse_mode import active_nodes, factor, scaled
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The gradient of a program: reverse accumulation with SymPy's local derivatives.
+"""The gradient of a formula: reverse accumulation with SymPy's local derivatives.
 
 One sweep from the result back to the symbols, each node's adjoint multiplied by the derivative of
 that one operation (Griewank and Walther, Evaluating Derivatives, 2nd ed., section 3.2): the size of
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.broadcasting import like, unbroadcast
 from verifier.program.builder import FormulaBuilder
-from verifier.program.program import BATCH, INPUT, SCALAR, Node, Program
-from verifier.program.reverse_mode import active_nodes, factor, scaled
+from verifier.program.gradients.reverse_mode import active_nodes, factor, scaled
+from verifier.program.program import ARRAY, BATCH, INPUT, SCALAR, Node, Program
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:
@@ -102,7 +103,11 @@ class _Sweep:
         ]
         for position in active:
             argument = node.arguments[position]
-            self._accumulate(argument, self._contribution(node, position, adjoint))
+            if node.operation == ARRAY:
+                contribution = node.payload.adjoint(self._builder, index, position, adjoint)
+            else:
+                contribution = self._contribution(node, position, adjoint)
+            self._accumulate(argument, contribution)
 
     def _accumulate(self, argument: int, contribution: int) -> None:
         """Add to the argument's adjoint, which has the argument's own shape.
@@ -110,15 +115,23 @@ class _Sweep:
         What comes from the rows is summed where they share the argument; what a reduction passes
         back goes to each of its rows.
         """
-        shapes = (self._builder[argument].shape, self._builder[contribution].shape)
-        if shapes == (SCALAR, BATCH):
-            contribution = self._builder.apply("sum", contribution)
-        elif shapes == (BATCH, SCALAR):
-            contribution = self._builder.apply("spread", argument, contribution)
+        contribution = self._fitted(contribution, argument)
         earlier = self.adjoints.get(argument)
         self.adjoints[argument] = (
             contribution if earlier is None else self._builder.apply("add", earlier, contribution)
         )
+
+    def _fitted(self, contribution: int, argument: int) -> int:
+        """The contribution in the shape of the argument."""
+        shape, given = self._builder.shape(argument), self._builder.shape(contribution)
+        if shape == given:
+            return contribution
+        if (shape, given) == (SCALAR, BATCH):
+            return self._builder.apply("sum", contribution)
+        if (shape, given) == (BATCH, SCALAR):
+            return self._builder.apply("spread", argument, contribution)
+        narrow = unbroadcast(self._builder, contribution, shape)
+        return like(self._builder, narrow, self._builder.shape(narrow), argument)
 
     def _contribution(self, node: Node, position: int, adjoint: int) -> int:
         apply = self._builder.apply

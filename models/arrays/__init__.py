@@ -1,0 +1,1 @@
+"""Models whose parameters are vectors, matrices and larger arrays."""

@@ -1,0 +1,1 @@
+"""Models of data that scikit-learn ships: `pip install 'verifier[data]'`."""

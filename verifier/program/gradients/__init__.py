@@ -1,0 +1,1 @@
+"""Gradients of programs, as programs: reverse accumulation over formulas and over arrays."""
