@@ -17,7 +17,7 @@ from verifier.formula.arrays.closed_form.notation import Notation
 from verifier.formula.arrays.closed_form.text import TextNotation
 from verifier.formula.arrays.start_values import start_text
 from verifier.formula.model import Model
-from verifier.formula.unparse import write_text
+from verifier.formula.text.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import plain
 from verifier.reporting.content import comparisons
