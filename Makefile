@@ -47,7 +47,7 @@ reports: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "verifier needs Python 3.11 or later: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis ipykernel jsonschema mkdocs mkdocs-material "mkdocstrings[python]" mypy nbclient nbformat pandas polars pytest pytest-cov pytest-xdist ruff types-psutil
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis ipykernel jsonschema mkdocs mkdocs-material "mkdocstrings[python]" mypy nbclient nbformat pandas polars pytest pytest-cov pytest-xdist ruff scikit-learn types-psutil
 	touch $@
 
 clean:

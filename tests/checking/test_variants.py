@@ -694,7 +694,7 @@ def test_an_edge_at_which_the_code_cannot_be_read_is_left_out(code):
 def test_a_point_that_is_given_and_cannot_be_read_is_refused():
     inputs = {"A": torch.ones(3, 3, dtype=torch.float64)}
     with pytest.raises(verifier.InputError, match="has no rule for a matrix without full rank"):
-        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)  # noqa: N803
+        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)
 
 
 def test_digits_that_autocast_gives_up_are_no_loss_of_the_code():

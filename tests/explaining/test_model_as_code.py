@@ -28,6 +28,14 @@ def test_the_gallery(name, capsys):
     assert printed(capsys.readouterr().out, capsys) == judged(verifier.load(name))
 
 
+def test_a_model_of_arrays_has_no_plain_loop(capsys):
+    assert run(["show", "ridge_regression", "--torch"]) == 2
+    assert capsys.readouterr().err == (
+        "verifier: --torch writes loops of models of numbers, and model ridge_regression has "
+        "arrays: model.torch is its prediction in torch\n"
+    )
+
+
 VARIANTS = {
     "one parameter": {"formula": "w*x", "start": {"w": 0.5}},
     "branches": {"formula": "where(x > 1, w*log(x), w*x)", "start": {"w": 0.5}},

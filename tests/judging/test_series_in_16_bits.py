@@ -64,3 +64,12 @@ def test_below_0_the_entropy_has_no_derivative(dtype):
     assert part_of("x", torch.special.entr, [0.5, 2.0, 1e-3], dtype).outcome is AGREES
     wrong = with_slope(torch.special.entr, lambda x: -x.log() - 1.01)
     assert part_of("x", wrong, [0.5, 2.0, 1e-3], dtype).outcome is DISAGREES
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_a_factorial_times_a_subnormal_sum(n):
+    """The sum is rounded to float16 before the factorial makes its error larger."""
+    numbers = np.linspace(6.0, 12.0, 24).tolist()
+    part = part_of("value", polygamma(n), numbers, torch.float16)
+    assert part.outcome is AGREES
+    assert part.restated(part.case.stated * 1.25).outcome is DISAGREES

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import verifier
 from verifier import normal, squared_error
@@ -86,6 +87,20 @@ class Swapped(Autograd):
 class AddedUp(Autograd):
     def differentiate(self, loss, parameters):
         loss.backward()
+
+
+class Careless(Autograd):
+    """A backward that leaves torch's switch for gradients off."""
+
+    def differentiate(self, loss, parameters):
+        super().differentiate(loss, parameters)
+        torch.set_grad_enabled(False)
+
+
+def test_what_a_witness_leaves_behind_does_not_stop_the_training():
+    report = verifier.train(filtered, witness=Careless(), dtype="float64")
+    assert (report.exit_code, report.findings.done) == (0, 4)
+    assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("witness", [Missing, Swapped, AddedUp])

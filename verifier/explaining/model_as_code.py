@@ -66,9 +66,14 @@ def torch_loop(model: Model, settings: Settings) -> str:
     """A training loop in plain torch that prints the gradients that verifier judges, with the
     guarded code.
 
-    Raises InputError for settings that the plain loop does not have, and for data that is not
-    written out.
+    Raises InputError for models of arrays, for settings that the plain loop does not have, and for
+    data that is not written out.
     """
+    if not model.is_scalar:
+        raise InputError(
+            f"--torch writes loops of models of numbers, and model {model.name} has arrays: "
+            "model.torch is its prediction in torch"
+        )
     if settings.batch not in (1, "all") or settings.shuffle or settings.hold_out:
         raise InputError(
             "--torch writes the plain loop only: one sample a step or all at once, in the order "

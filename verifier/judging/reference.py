@@ -49,7 +49,11 @@ class Formula:
         return [common_shape(builder, value, statements.shapes[0])]
 
     def unfitted(self, statements: Statements, builder: Builder) -> int:
-        """The same in the formula's own shape."""
+        """The node of the formula's reduced value in `builder`, in the formula's own shape.
+
+        `statements` are those of the code at its point. Raises InputError where the code returns
+        several tensors.
+        """
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -58,7 +62,7 @@ class Formula:
         return self.reduction(builder, lifted(self.program, builder, nodes))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayFormula:
     """A formula that does something with whole arrays, so that it depends on their shapes."""
 

@@ -38,6 +38,7 @@ from verifier.training.runner import (
     Rows,
     Schedule,
     Settings,
+    differentiation_by,
     refuse_large_starts,
 )
 from verifier.witnesses import Witness
@@ -109,7 +110,7 @@ class ArrayRun:
             self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done, self.stopped = 0, False
-        self._keep_going, self._witness = keep_going, witness
+        self._keep_going, self._differentiate = keep_going, differentiation_by(witness)
         self.torch_loss = self._function("loss", self.loss_program, TORCH)
         self._gradient_in_numpy = self._function("gradient", model.batch_gradient_program, NUMPY)
         self._tensors = {
@@ -170,7 +171,7 @@ class ArrayRun:
         given = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
         twin = dict(self._twin)
         loss = self._loss(columns)
-        self._witness.differentiate(loss, self._trained)
+        self._differentiate(loss, self._trained)
         gradients = {
             name: None if tensor.grad is None else tensor.grad.detach().clone()
             for name, tensor in self._tensors.items()

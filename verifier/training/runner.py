@@ -269,9 +269,7 @@ class AutogradTraining:
         program = (model.guarded_program if schedule.single else model.batch_program).only_last
         self.loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
         self.update = rule.on_tensors(self.trained)
-        self.differentiate = (
-            witness.differentiate if type(witness) is Autograd else _in_its_own_state(witness)
-        )
+        self.differentiate = differentiation_by(witness)
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, the loss, and the gradient, in a row."""
@@ -289,8 +287,10 @@ class AutogradTraining:
         return [column[rows] for column in self._columns]
 
 
-def _in_its_own_state(witness: Witness) -> Callable[..., None]:
-    """The witness's differentiation, which is somebody's own code."""
+def differentiation_by(witness: Witness) -> Callable[[torch.Tensor, Sequence[torch.Tensor]], None]:
+    """The witness's differentiation; where it is somebody's own code it has a state of its own."""
+    if type(witness) is Autograd:
+        return witness.differentiate
 
     def differentiate(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
         with user_code_state(parameters):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy
 
+import verifier
 from tests.formula.arrays.closed_form_code import Code, as_matrix, scope_of
 from tests.formula.arrays.closed_form_models import MODELS
 from tests.formula.arrays.closed_form_values import ROWS, numeric
@@ -307,3 +308,39 @@ def test_a_name_of_the_model_is_not_taken_again():
         "∂L/∂b = (2/N) R′ᵀ 1",
     )
     assert str(own.gradient["R"].args[0]) == "2/N"
+
+
+def test_a_formula_that_is_too_long_or_too_deep_is_refused_in_one_sentence(monkeypatch):
+    with pytest.raises(InputError) as refused:
+        _ = _deep(120).closed_form
+    assert str(refused.value).endswith("above 1000 its closed form is not shown")
+    monkeypatch.setattr("verifier.formula.arrays.closed_form.form.written", _no_end)
+    with pytest.raises(InputError) as refused:
+        _ = _deep(2).closed_form
+    assert str(refused.value) == (
+        "the formula has too many operations inside each other, or too large numbers, for a "
+        "closed form"
+    )
+
+
+def _no_end(*arguments):
+    return _no_end(*arguments)
+
+
+def page(trained):
+    return verifier.train(trained, epochs=1, batch="all", lr=0.01).to_html()
+
+
+def test_the_page_of_a_training_has_the_closed_form_and_its_legend():
+    shown = page(MODELS["linear"])
+    left, right = MODELS["linear"].closed_form.lines[-1].written(MathmlNotation("n"))
+    assert f"<math>{left}</math> <math><mo>=</mo></math> <math>{right}</math>" in shown
+    assert "<code>∂L/∂W = (2/n) Xᵀ (X W − y)</code>" in shown
+    assert "n is the number of rows." in shown
+
+
+def test_a_page_without_a_closed_form_says_why():
+    assert (
+        "The formulas are not written out: the formula has an array of the shape (rows, 5, 4), and "
+        "a matrix has two axes."
+    ) in page(of_tensors)

@@ -147,7 +147,7 @@ class StridesCheck:
             except Exception as error:
                 reasons[reason_it_raises(error)] = None
                 continue
-            judged = parts_with_statements(trial.examination.parts, stated)
+            judged: Sequence[Part] = parts_with_statements(trial.examination.parts, stated)
             if _may_be_rounding(judged):
                 judged = _by_own_operations(trial, partial(_laid_out_at, layout, chosen), judged)
             circumstance = Circumstance(

@@ -89,7 +89,7 @@ def _as_matrix(symbol: Expr, shape: Shape) -> Shape:
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class _Reader:
     """Reads an expression; `places` has the node of each part that was read."""
 
@@ -390,7 +390,7 @@ class _Reader:
         return self.build.array(Reshape(() if rows == 1 else (rows,)), node)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Shaped:
     """What has the lengths of a product so far."""
 

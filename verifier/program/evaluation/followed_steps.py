@@ -115,8 +115,8 @@ class FollowingArithmetic:
 
     def constant(self, place: int, node: Node) -> Step:
         """The constant, as its format may have it."""
-        rounded, sized = (one.constant(place, node) for one in (self._rounded, self._sized))
-        return self._at(place, Step(rounded, sized, self.floor))
+        rounded = self._rounded.constant(place, node)
+        return self._at(place, Step(rounded, self._sized.constant(place, node), self.floor))
 
     def row(self, place: int, node: Node, *arguments: Step) -> Step:
         """A row of the table."""

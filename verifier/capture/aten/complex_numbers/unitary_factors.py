@@ -135,9 +135,9 @@ def triangular_solution(
 @pair_rule("cholesky_solve", "_cholesky_solve_helper")
 def solution_by_root(
     self: Number,
-    A: Number = None,
+    A: Number = None,  # noqa: N803
     input2: Number = None,
-    upper: bool = False,  # noqa: N803
+    upper: bool = False,
 ) -> ComplexPair:
     """The solution of L L^H X = B, or of U^H U X = B."""
     root = pair_of(input2 if A is None else A)
@@ -147,11 +147,12 @@ def solution_by_root(
 
 
 def _nearby(matrix: ComplexPair) -> ComplexPair:
-    """The same, rounded as if each entry were as large as the matrix: a library gets there by other
-    steps, each of which rounds so.
+    """The same, rounded as if each entry were as large as the whole matrix, once for each row or
+    column: a library gets there by other steps, as many of which round so.
     """
     with _disable_current_modes():
         size = torch.linalg.vector_norm(abs(matrix), dim=(-2, -1), keepdim=True)
+        size = size * max(matrix.shape[-2:])
     return matrix.each(lambda part: (part + size) - size)
 
 

@@ -123,6 +123,20 @@ def closed_form(
 
     Raises InputError where a formula has no form with matrices, or is too long for people.
     """
+    try:
+        form = _form(prediction, gradient, parameters, data)
+        form.text()
+    except (RecursionError, ArithmeticError):
+        raise InputError(
+            "the formula has too many operations inside each other, or too large numbers, for a "
+            "closed form"
+        ) from None
+    return form
+
+
+def _form(
+    prediction: Program, gradient: Program, parameters: Sequence[str], data: Sequence[str]
+) -> ClosedForm:
     (predicted,) = terms_of(prediction)
     loss, *derivatives = terms_of(gradient)
     names = frozenset((*gradient.inputs, *prediction.inputs))

@@ -60,7 +60,7 @@ from verifier.program.program import (
 )
 from verifier.program.shapes import axis_in, shape_text
 
-MOST_NODES = 2_000
+MOST_NODES = 1_000
 """Programs of more nodes have no closed form for people."""
 
 
@@ -120,7 +120,10 @@ def _term(node: Node, given: Sequence[Value]) -> Term:
         return _constant(node)
     if node.operation == ARRAY:
         operation = node.payload
-        return _ON_ARRAYS[type(operation)](operation, node.shape, given)
+        write = _ON_ARRAYS.get(type(operation))
+        if write is None:
+            raise InputError(f"{type(operation).__name__.lower()} is no operation of matrices")
+        return write(operation, node.shape, given)
     if node.operation in _ROWS:
         return _ROWS[node.operation](node.shape, given)
     if node.operation in CONDITIONS:

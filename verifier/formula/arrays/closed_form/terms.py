@@ -39,6 +39,8 @@ class _Shared(type):
         found = _Shared.known.get(key)
         if found is None:
             found = super().__call__(*fields)
+            # From its parts, which have theirs: deep terms would be walked through later.
+            _ = found.weight
             _Shared.known[key] = found
         return found
 
