@@ -452,25 +452,20 @@ def owner_name(found: Definition) -> str:
     return plain_name(found.name.rpartition(".")[0]) if found.owner else ""
 
 
-NOT_YET = ("program", "formula", "training")
-"""Stages whose functions do not yet all name their parameters."""
-
-
 def names_on_the_page(text: str) -> set[str]:
-    """What the page about Python names, by its module, but for some stages."""
+    """What the page about Python names, by its module."""
     named = re.findall(r"^::: verifier\.(\S+)$", text, re.MULTILINE)
     contents = verifier._CONTENTS
-    names = {f"{contents[name]}.{name}" if name in contents else name for name in named}
-    return {name for name in names if name.partition(".")[0] not in NOT_YET}
+    return {f"{contents[name]}.{name}" if name in contents else name for name in named}
 
 
 def names_for_other_stages(modules: dict[str, Path]) -> set[str]:
-    """What is imported from a module by another stage, but for some stages."""
+    """What is imported from a module by another stage."""
     found = set()
     for name, path in modules.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             module = str(node.module) if isinstance(node, ast.ImportFrom) else ""
-            if module.startswith("verifier.") and stage(name) != stage(module) not in NOT_YET:
+            if module.startswith("verifier.") and stage(name) != stage(module):
                 found |= {f"{module}.{alias.name}" for alias in node.names}
     return {name.removeprefix("verifier.") for name in found}
 

@@ -74,7 +74,8 @@ def _loss(module: ast.Module) -> str:
 
 
 def entries_by_loss(entries: Iterable[GalleryEntry]) -> dict[str, list[GalleryEntry]]:
-    """The models by what is minimised, losses first, in the order in which each kind first comes.
+    """The models of `entries` by what is minimised, losses first, in the order in which each kind
+    first comes.
 
     The keys are titles for people: `loss huber`.
     """

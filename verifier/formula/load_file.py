@@ -14,7 +14,8 @@ from verifier.errors import InputError, message_of
 
 
 def run_file(path: Path) -> ModuleType:
-    """The file as a module of its own. While it runs, it can import what lies in its folder.
+    """The Python file at `path` as a module of its own. While it runs, it can import what lies in
+    its folder.
 
     Raises InputError, with the file and line, where it cannot be run.
     """

@@ -451,8 +451,10 @@ class Model:
         return True
 
     def with_data(self, data: UserValue) -> Model:
-        """The same model with other data, whose rows may have other shapes; a function gives it
-        when it is needed.
+        """The same model with other data, whose rows may have other shapes.
+
+        `data` is in any of the forms that `train` takes, or a function without arguments that
+        returns such data and is called when it is needed.
         """
         return self._changed(data_source=data)
 

@@ -291,8 +291,11 @@ def function(
     language: Language,
     start: Mapping[str, Any] | None = None,
 ) -> Callable[..., Any]:
-    """The function itself; `inspect.getsource` shows its source. What the signature calls `start`
-    is given.
+    """A function called `name` that returns the results of `program`; `inspect.getsource` shows its
+    source.
+
+    `signature` is the text between its brackets, and `language` is TORCH or NUMPY. A default in the
+    signature may be an entry of `start`, which has values by name.
     """
     source = definition(name, signature, program, language)
     return _compiled(name, source, language, _scope(language, program) | {"start": start})
@@ -317,6 +320,9 @@ def function_with_callback(
     name: str, signature: str, program: Program, language: Language, callback: NodeCallback
 ) -> Callable[..., Any]:
     """The function of `function`; `callback` sees the result of every operation on a symbol.
+
+    `name`, `signature`, `program` and `language` are those of `function`. `callback` is called with
+    the index of the node and its result; what it returns is used in place of the result.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> build = FormulaBuilder()
@@ -353,7 +359,11 @@ class _CallbackWriter(_Writer):
 
 
 def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:
-    """The same torch function for numbers too, which become tensors like the others."""
+    """The torch function `generated` for numbers too, which become tensors.
+
+    They get the dtype and the device of the first tensor among the arguments and defaults, and
+    torch's default dtype where there is none.
+    """
     import torch
 
     defaults = {
@@ -401,7 +411,7 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
 
 
 def constant_values(program: Program) -> dict[int, Any]:
-    """The float64 values of the nodes that depend on no symbol, by their indices."""
+    """The float64 values of the nodes of `program` that depend on no symbol, by their indices."""
     arithmetic = NumPyArithmetic("float64")
     values: dict[int, Any] = {}
     for index, node in enumerate(program.nodes):
@@ -417,5 +427,5 @@ def constant_values(program: Program) -> dict[int, Any]:
 
 
 def undefined_constants(program: Program) -> bool:
-    """Whether some operation on plain numbers alone has no finite result."""
+    """Whether some operation of `program` on plain numbers alone has no finite result."""
     return not all(np.isfinite(value).all() for value in constant_values(program).values())

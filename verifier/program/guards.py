@@ -55,7 +55,7 @@ _ELSEWHERE = 0.75
 
 
 def guarded(program: Program) -> Program:
-    """The same program with guards in its branches; itself where it needs none.
+    """`program` with guards in its branches; itself where it needs none.
 
     >>> build = FormulaBuilder()
     >>> x = build.input("x")

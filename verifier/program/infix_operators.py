@@ -53,7 +53,10 @@ CONSTANTS = {"pi": "pi", "e": "e", "E": "e"}
 
 
 def operate(build: FormulaBuilder, row: str, left: int, right: int) -> int:
-    """The node of an arithmetic operator between two others.
+    """The node of `build` for an arithmetic operator between the nodes `left` and `right`.
+
+    `row` is the operator's name in the table, such as power. Raises InputError where the shapes do
+    not fit.
 
     >>> build = FormulaBuilder()
     >>> x = build.input("x")
@@ -86,7 +89,9 @@ def _raised(build: FormulaBuilder, base: int, exponent: int) -> int:
 
 
 def whole_number(build: FormulaBuilder, node: int) -> int | None:
-    """The node's number where it is a constant that was written as a whole number; else None."""
+    """The number of `node` in `build` where it is a constant that was written as a whole number;
+    else None.
+    """
     value = build[node].payload
     return value if build[node].operation == CONSTANT and isinstance(value, int) else None
 

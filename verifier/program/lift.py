@@ -24,7 +24,7 @@ class Reduction(Protocol):
 
 
 def unreduced(builder: Builder, node: int) -> int:
-    """The value at each element."""
+    """The value at each element: `node` of `builder` as it is."""
     return node
 
 
@@ -44,9 +44,11 @@ REDUCTIONS: dict[str, Reduction] = {"none": unreduced, "sum": summed, "mean": av
 
 
 def lifted(program: Program, builder: Builder, symbols: Mapping[str, int]) -> int:
-    """The node of the program's first result on these arrays, which are broadcast as NumPy does.
+    """The node of `builder` that computes the first result of `program`, a formula, on arrays,
+    which are broadcast as NumPy does.
 
-    Raises InputError for a symbol that is not among them, and for rows of a batch inside a formula.
+    `symbols` are the nodes of the arrays by name. Raises InputError for a symbol that is not among
+    them, and for rows of a batch inside a formula.
     """
     values: list[int] = []
     for node in program.only(program.outputs[0]).nodes:
@@ -81,7 +83,9 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
 
 
 def common_shape(builder: Builder, node: int, shape: Shape) -> int:
-    """The node in the shape of what code returned. Raises InputError where it cannot be."""
+    """`node` of `builder` in `shape`, that of what code returned. Raises InputError where it cannot
+    be.
+    """
     try:
         return builder.expand(node, shape)
     except ValueError:
@@ -92,8 +96,8 @@ def common_shape(builder: Builder, node: int, shape: Shape) -> int:
 
 
 def order_free(builder: Builder, outputs: Sequence[int]) -> list[int]:
-    """The same results with every chain of additions as one sum, which may be added up in any
-    order.
+    """The nodes of `builder` that compute its nodes `outputs` with every chain of additions as one
+    sum, which may be added up in any order.
 
     What a kernel of one's own computes is a formula, in an order that nobody can see.
     """
@@ -136,8 +140,8 @@ def _terms(builder: Builder, root: int, uses: Mapping[int, int]) -> list[tuple[i
 
 
 def rounded_each(builder: Builder, nodes: Sequence[int], format: Format) -> list[int]:
-    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing
-    is fused.
+    """The nodes of `builder` that compute its nodes `nodes` with every operation rounded to
+    `format`, one of 16 bits, as torch does where nothing is fused.
     """
     moved: dict[int, int] = {}
     for index in builder.places_in(*nodes):

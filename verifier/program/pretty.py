@@ -39,8 +39,8 @@ class _Text(NamedTuple):
 
 
 def readback(program: Program) -> str:
-    """The program's results as formulas, or its size and its operations where they are too long to
-    be read.
+    """The results of `program` as formulas, or its size and its operations where they are too long
+    to be read.
 
     >>> from verifier.program.builder import Builder
     >>> build = Builder()

@@ -115,7 +115,7 @@ HELD = "held"
 
 
 def is_held(node: Node) -> bool:
-    """Whether nothing is differentiated through it."""
+    """Whether nothing is differentiated through `node`."""
     return node.operation == RESHAPE and node.payload == HELD
 
 
@@ -302,9 +302,11 @@ _OWN = frozenset({ARRAY, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, M
 def evaluate(
     program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Value]
 ) -> list[Value]:
-    """The program's results in a number system; nodes that no result depends on are left out.
+    """The results of `program` in the number system of `arithmetic`; nodes that no result depends
+    on are left out.
 
-    Raises KeyError for an input without an argument.
+    `arguments` are by input what `arithmetic.input` takes. Raises KeyError for an input without an
+    argument.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> from verifier.program.evaluation.arithmetic import NumPyArithmetic

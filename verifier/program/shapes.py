@@ -9,7 +9,7 @@ from verifier.program.program import ROWS, Shape
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape for people.
+    """`shape` for people.
 
     >>> shape_text((ROWS, 64)), shape_text((3,)), shape_text(())
     ('(rows, 64)', '(3,)', 'a number')
@@ -41,7 +41,8 @@ def broadcast(*shapes: Shape) -> Shape:
 
 
 def axis_in(axis: int, shape: Shape) -> int:
-    """The axis counted from 0. Raises InputError where the shape has no such axis.
+    """`axis` of `shape` counted from 0; a negative one counts from the end. Raises InputError where
+    the shape has no such axis.
 
     >>> axis_in(-1, (ROWS, 10))
     1
@@ -57,5 +58,5 @@ def without(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def kept(shape: Shape, axes: Sequence[int]) -> Shape:
-    """The shape with these axes of length 1."""
+    """`shape` with these `axes`, counted from 0, of length 1."""
     return tuple(1 if axis in axes else length for axis, length in enumerate(shape))

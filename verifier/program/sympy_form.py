@@ -39,10 +39,11 @@ _BESSEL = {
 
 
 def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int:
-    """The node of the builder that computes the expression; `symbols` says where its symbols stand.
+    """The node of `builder` that computes `expression`, one of SymPy's; `symbols` says at which
+    nodes its symbols stand.
 
-    Operations come in the order of `.args`, with real division, subtraction and square root.
-    Raises InputError for a symbol that is not among them and a function that has no row.
+    Operations come in the order of `.args`, with real division, subtraction and square root. Raises
+    InputError for a symbol that is not among them and a function that has no row.
     """
     places: dict[Expr, int] = dict(symbols)
     waiting = [expression]
@@ -144,7 +145,10 @@ def _node(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
 
 
 def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
-    """The node of a row. Raises InputError where an argument must be a whole number and is not."""
+    """The node of `builder` for the row called `name` on the nodes `arguments`.
+
+    Raises InputError where an argument must be a whole number and is not.
+    """
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
             raise InputError(
@@ -348,14 +352,15 @@ TREE_LIMIT = 5000
 
 
 def symbol(name: str) -> sympy.Symbol:
-    """The real symbol of that name that verifier's expressions use."""
+    """The real symbol called `name` that verifier's expressions use."""
     return sympy.Symbol(name, real=True)
 
 
 def expressions(program: Program) -> tuple[sympy.Expr, ...]:
-    """The program's results as ordinary SymPy expressions of real symbols.
+    """The results of `program` as ordinary SymPy expressions of real symbols.
 
-    Raises InputError for a program of more than NODE_LIMIT nodes.
+    Raises InputError for a program of more than NODE_LIMIT nodes, for one of more than TREE_LIMIT
+    operations when written out, for numbers with too many digits, and for a formula of arrays.
     """
     if len(program.nodes) > NODE_LIMIT:
         raise InputError(

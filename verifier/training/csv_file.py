@@ -194,7 +194,7 @@ def number_hint(text: str) -> str:
 
 
 def open_csv_file(given: str | os.PathLike[str]) -> CsvFile:
-    """The file at that path.
+    """The CSV file at the path `given`.
 
     Raises InputError where there is none, or none with a header.
     """
@@ -224,7 +224,7 @@ def quoted_text(text: str) -> str:
 
 
 def shortened_text(text: str) -> str:
-    """At most 40 characters of the text.
+    """At most 40 characters of `text`.
 
     >>> len(shortened_text("long" * 1000))
     40
@@ -233,7 +233,7 @@ def shortened_text(text: str) -> str:
 
 
 def names_text(names: Sequence[str]) -> str:
-    """At most ten of the names, each shortened.
+    """At most ten of the `names`, each shortened.
 
     >>> names_text([f"x{place}" for place in range(12)])
     'x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 2 more'
@@ -244,8 +244,8 @@ def names_text(names: Sequence[str]) -> str:
 
 @contextmanager
 def path_errors_as_input_errors(path: Path) -> Iterator[None]:
-    """A block in which InputError is raised for what the system refuses, and for bytes that are
-    not text.
+    """A block that reads the file at `path`, in which InputError is raised for what the system
+    refuses, and for bytes that are not text.
     """
     try:
         yield
@@ -368,7 +368,9 @@ def _header(path: Path, line: str) -> tuple[str, ...]:
 
 
 def refuse_equal_names(where: str, header: Sequence[str]) -> None:
-    """Raise InputError where two columns have the same name; `where` says which line that is."""
+    """Do nothing where all names of columns in `header` differ; empty ones may be equal. Raises
+    InputError else, whose sentence begins with `where`, the place of the line.
+    """
     twice = [name for place, name in enumerate(header) if name and name in header[:place]]
     if twice:
         raise InputError(

@@ -76,7 +76,7 @@ def read_columns(
     format: Format,
     row_shapes: Mapping[str, Shape] = NO_SHAPES,
 ) -> Columns:
-    """The named columns of the data, rounded to the format; other columns are left alone.
+    """The columns called `names` of the data, rounded to the format; others are left alone.
 
     `data` is one of these:
 
@@ -118,11 +118,11 @@ def read_columns(
 
 
 def column_names(data: UserValue) -> tuple[str, ...]:
-    """The names of the columns that the data offers, in its order; none where its columns have no
+    """The names of the columns that `data` offers, in its order; none where its columns have no
     names.
 
-    A dataset whose rows are tuples has no names, and neither has None. Raises InputError for a file
-    without a header.
+    `data` is in any of the forms that `read_columns` takes. A dataset whose rows are tuples has no
+    names, and neither has None. Raises InputError for a file without a header.
 
     >>> column_names({"x": [0.5], "y": [0.1]})
     ('x', 'y')

@@ -31,9 +31,10 @@ DEFAULTS = Settings(
 
 
 def settings_for(model: Model, given: Options) -> Settings:
-    """The settings of a training: what is given, then what the model says, then DEFAULTS.
+    """The settings of a training of `model`: what is `given` by name, then what the model says,
+    then DEFAULTS.
 
-    Raises InputError for a name that is no setting.
+    Raises InputError for a name that is no setting, and for a value that a setting cannot have.
     """
     unknown = [name for name in given if name not in Settings.__dataclass_fields__]
     if unknown:
@@ -47,9 +48,9 @@ def settings_for(model: Model, given: Options) -> Settings:
 def check_prediction_point(
     model: Model, point: Mapping[str, float], format: Format
 ) -> dict[str, float]:
-    """The same point with its numbers as float64.
+    """`point`, which has a number for each input of `model`, with its numbers as float64.
 
-    Raises InputError where the model has arrays or no such input, misses one, or the format has no
+    Raises InputError where the model has arrays or no such input, misses one, or `format` has no
     room for a number.
     """
     if not model.is_scalar:

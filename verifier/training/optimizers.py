@@ -111,7 +111,7 @@ class TorchOptimizer:
 
 
 def optimizer_named(name: UserValue, lr: float) -> Optimizer:
-    """The optimizer of that name at that learning rate: "sgd", or any of `torch.optim` by its
+    """The optimizer called `name` at the learning rate `lr`: "sgd", or any of `torch.optim` by its
     name, with options of its own in brackets, as in "adamw(weight_decay=0.01)".
 
     A function of the list of parameters that returns a `torch.optim.Optimizer` is taken as it is.
@@ -167,7 +167,7 @@ def _option(name: str, value: ast.expr) -> UserValue:
 
 
 def torch_optimizer_name(name: UserValue) -> str:
-    """The name that the optimizer has in `torch.optim`.
+    """The name that the optimizer `name`, as `optimizer_named` takes it, has in `torch.optim`.
 
     Raises InputError where it has none there.
     """
@@ -180,8 +180,10 @@ def torch_optimizer_name(name: UserValue) -> str:
 
 
 def torch_optimizer_options(name: str) -> str:
-    """The options behind an optimizer's name as the source of keyword arguments, each behind a
+    """The options behind `name`, an optimizer's, as the source of keyword arguments, each behind a
     comma.
+
+    Raises InputError where they cannot be read.
 
     >>> torch_optimizer_options("adamw(weight_decay=0.01)")
     ', weight_decay=0.01'

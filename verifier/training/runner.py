@@ -117,7 +117,7 @@ class Step:
     """The index of the worst entry of each array, as `[3, 5]`."""
 
     def label(self, name: str) -> str:
-        """What is compared under the name of a parameter: it, or an entry of it."""
+        """What is compared under `name`, that of a parameter: it, or an entry of it."""
         return f"{name}{self.entries.get(name, '')}"
 
 
@@ -375,12 +375,12 @@ class HeldOut:
 
 
 def always(done: int, planned: int) -> bool:
-    """Go on whatever number of steps is done."""
+    """True: go on whatever number of steps is `done` of those that are `planned`."""
     return True
 
 
 def ignore(_: Judged) -> None:
-    """Takes no notice of steps that were judged."""
+    """Takes no notice of `_`, steps that were judged."""
 
 
 def refuse_large_starts(model: Model, format: Format) -> None:

@@ -89,7 +89,8 @@ def start_value(name: str, value: UserValue, model: str) -> Start:
 
 
 def start_text(value: Start) -> str:
-    """A start value for people: the number, or the shape of an array.
+    """`value`, a number or a float64 array to start from, for people: the number, or the shape of
+    an array.
 
     >>> start_text(0.5), start_text(zeros(2, 3))
     ('0.5', '2 x 3 numbers')

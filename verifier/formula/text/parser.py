@@ -668,9 +668,9 @@ def _copy_nodes(
 
 
 def symbol_names(text: str) -> tuple[str, ...]:
-    """The names that the formula uses as symbols, in order of first use.
+    """The names that the formula `text` uses as symbols, in order of first use.
 
-    Raises InputError where the text is not a formula.
+    Raises InputError where `text` is not a formula.
 
     >>> symbol_names("gamma(x) + gamma*pi")
     ('x', 'gamma')
@@ -679,9 +679,10 @@ def symbol_names(text: str) -> tuple[str, ...]:
 
 
 def uses_arrays(text: str) -> bool:
-    """Whether the formula does something with whole arrays, so that it depends on their shapes.
+    """Whether the formula `text` does something with whole arrays, so that it depends on their
+    shapes.
 
-    Raises InputError where the text is not a formula.
+    Raises InputError where `text` is not a formula.
 
     >>> uses_arrays("sum(x @ w, axis=0)"), uses_arrays("exp(x) + 1")
     (True, False)

@@ -47,7 +47,7 @@ class _NodeText(NamedTuple):
 
 
 def write_text(program: Program) -> str:
-    """The program's only result as text, with no brackets that do not matter.
+    """The only result of `program`, a formula, as text, with no brackets that do not matter.
 
     `read_text` gives the same node for it. Raises InputError where that cannot be, and where the
     text would be too long: nodes that are shared stand in it each time they are used.

@@ -228,7 +228,7 @@ def put_at(value: Numeric, like: Numeric, key: tuple[int | slice | list[int], ..
 
 
 def numpy_key(key: tuple[Part, ...]) -> tuple[int | slice | list[int], ...]:
-    """The key as NumPy and torch take it."""
+    """`key`, what is chosen along each of the first axes, as NumPy and torch take it."""
     return tuple(_numpy_part(part) for part in key)
 
 
@@ -239,7 +239,7 @@ def _numpy_part(part: Part) -> int | slice | list[int]:
 
 
 def key_text(key: tuple[Part, ...]) -> str:
-    """The key as it is written between square brackets.
+    """`key`, what is chosen along each of the first axes, as it is written between square brackets.
 
     >>> key_text((WHOLE, Slice(0, 3), 1, (0, 2)))
     ':, 0:3, 1, [0, 2]'

@@ -76,7 +76,9 @@ _arb, _upper, _radius, _middle = (
 
 
 def balls(numbers: Numeric) -> Balls:
-    """The balls of radius 0 around floats, in their shape: a float is an exact number."""
+    """The balls of radius 0 around `numbers`, a float or an array of floats, in its shape: a float
+    is an exact number.
+    """
     return cast(Balls, _arb(np.asarray(numbers, dtype=np.float64)))
 
 

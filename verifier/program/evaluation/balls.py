@@ -305,7 +305,8 @@ def piled(argument: Balls, index: Indices, shape: tuple[int, ...]) -> Balls:
 
 
 def as_objects(value: Array | Ball) -> Balls:
-    """A lone ball as an array without axes; a scalar of NumPy is an array of floats."""
+    """`value` as an array: a lone ball becomes one without axes, a scalar of NumPy one of floats.
+    """
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     result = np.empty((), dtype=object)

@@ -89,7 +89,9 @@ def piled_rows(argument: Array, node: Node) -> Array:
 
 
 def aligned(arguments: Sequence[Array]) -> list[Array]:
-    """Arrays that broadcast against each other behind the axis of the variants."""
+    """The `arguments`, arrays whose first axis is that of the variants, in shapes that broadcast
+    against each other behind it.
+    """
     rank = max((argument.ndim for argument in arguments), default=0)
     return [
         part.reshape(part.shape[0], *([1] * (rank - part.ndim)), *part.shape[1:])

@@ -197,12 +197,14 @@ class Elements:
 
 
 def is_finite(ball: Value) -> bool:
-    """Whether that is a truth value or a number."""
+    """Whether `ball` is a truth value or a finite ball; None is neither."""
     return isinstance(ball, bool) or (ball is not None and bool(ball.is_finite()))
 
 
 def dot(parts: Sequence[Value], zero: Value) -> Value:
-    """The sum of products of the first half with the second."""
+    """The sum of products of the first half of `parts` with the second, added up from `zero`, the 0
+    of their number system.
+    """
     half = len(parts) // 2
     return sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)], zero)
 

@@ -171,10 +171,12 @@ class FollowingArithmetic:
 def followed(
     program: Program, arguments: Mapping[str, Floats], shown: Mapping[int, Floats]
 ) -> list[Balls]:
-    """For each result the balls of what its last operation may state, if all that the code showed
-    on the way follows; NaN where a number on the way does not, or where the ball says nothing.
+    """For each result of `program` the balls of what its last operation may state, if all that the
+    code showed on the way follows; NaN where a number on the way does not, or where the ball says
+    nothing.
 
-    Arguments are float64 arrays, exact as they are; `shown` has, by place, what the code had.
+    `arguments` are float64 arrays by input, exact as they are; `shown` has, by place, what the code
+    had, as arrays of float64 or bool in the shapes of the nodes.
     """
     arithmetic = FollowingArithmetic(shown, frozenset(program.outputs), _floor(program))
     with precision(BITS):

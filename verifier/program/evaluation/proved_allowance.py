@@ -341,13 +341,14 @@ def rounded(
     arguments: Mapping[str, Balls],
     data: Collection[str],
 ) -> list[Rounded]:
-    """For each result of a formula, and each point, the ball of all that honest code may state.
+    """For each result of `program`, a formula, and each point, the ball of all that honest code may
+    state.
 
     The first result is the value, the others its derivatives. At a border the balls hold the
     one-sided derivatives and what the code decides there; the value is open only where honest code
-    may be on either side. Every operation is rounded to `format`, with the budgets of `library`.
-    Arguments are object arrays of Arb balls, points by rows, exact floats of the format; `data`
-    names those by which nothing is differentiated.
+    may be on either side. Every operation is rounded to `format`, with the budgets of `library`,
+    which is torch or numpy. `arguments` are, by symbol, object arrays of Arb balls, points by rows,
+    exact floats of the format; `data` names those by which nothing is differentiated.
     """
     points = max((values.shape[0] for values in arguments.values()), default=1)
     given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
@@ -380,10 +381,11 @@ def rounding_reach(
     arguments: Mapping[str, Balls],
     data: Collection[str],
 ) -> list[Floats]:
-    """How far rounding can move each result of a formula within one branch, for each point.
+    """How far rounding can move each result of a formula within one branch, for each point
+    (float64).
 
-    The arguments are those of `rounded`. At a tie it is the largest reach among what the code
-    decides and both sides.
+    `program`, `format`, `library`, `arguments` and `data` are those of `rounded`. At a tie it is
+    the largest reach among what the code decides and both sides.
     """
     points = max((values.shape[0] for values in arguments.values()), default=1)
     given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
@@ -419,9 +421,10 @@ def _evaluated(
 
 
 def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls]:
-    """For each result the balls of what honest code may state; NaN where a comparison is open.
+    """For each result of `program` the balls of what honest code may state; NaN where a comparison
+    is open.
 
-    Arguments are float64 arrays, exact as they are.
+    `arguments` are float64 arrays by input, exact as they are.
     """
     arithmetic = RoundedArithmetic()
     with precision(BITS):

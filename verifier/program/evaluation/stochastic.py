@@ -419,7 +419,9 @@ _UNSURE = 4.0 / REPLAYS**0.5
 
 
 def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:
-    """Noise that float64 can show for the formats of a program."""
+    """Noise that float64 can show for the formats of `program`; `seed`, a whole number from 0 on,
+    chooses it.
+    """
     formats = {node.format for node in program.nodes if node.format is not None}
     if formats == {FLOAT64}:
         return NoiseArithmetic(GAIN, seed)
@@ -432,8 +434,11 @@ def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:
 def deviations(
     program: Program, arguments: Mapping[str, Array], arithmetic: NoiseArithmetic
 ) -> list[Array]:
-    """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or
-    infinite where a replay leaves the format. Arguments are float64 arrays, exact as they are.
+    """The standard deviation of the entries of each result of `program` under rounding, as float64
+    arrays; NaN or infinite where a replay leaves the format.
+
+    `arguments` are float64 arrays by input, exact as they are. `arithmetic` is the noise that
+    `arithmetic_for` gives for the program; it collects which comparisons are open.
     """
     own = [_deviation(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
     if arithmetic.beside is None:

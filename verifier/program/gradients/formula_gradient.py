@@ -18,7 +18,8 @@ from verifier.program.program import ARRAY, BATCH, INPUT, SCALAR, Node, Program
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:
-    """The program of the first result and of its derivative by each named symbol, in that order.
+    """The program of the first result of `program` and of its derivative by each symbol of `names`,
+    in that order.
 
     The first result must be scalar. A symbol that it does not depend on has the derivative 0.
 
@@ -48,8 +49,8 @@ class Adjoints:
 
 
 def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
-    """What the sweep of `differentiate` finds on its way, by every node and not by the symbols
-    alone.
+    """What the sweep of `differentiate` finds on its way for `program` and `names`, by every node
+    and not by the symbols alone.
 
     >>> build = FormulaBuilder()
     >>> x = build.input("x")
@@ -158,7 +159,11 @@ def _active(builder: FormulaBuilder, value: int, names: frozenset[str]) -> list[
 
 
 def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
-    """The nodes on the way from the names to the first result by which torch has no derivative."""
+    """The nodes on the way from the symbols of `names` to the first result of `program` by which
+    torch has no derivative.
+
+    They are indices in `program.only(program.outputs[0])`, from 0.
+    """
     builder = FormulaBuilder()
     value = builder.copy(program, program.outputs[0])
     active = _active(builder, value, frozenset(names))
@@ -172,7 +177,7 @@ def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
 
 
 def reached(program: Program, names: Sequence[str]) -> set[str]:
-    """Which of the names the first result depends on in a differentiable way."""
+    """Which of the `names` the first result of `program` depends on in a differentiable way."""
     builder = FormulaBuilder()
     value = builder.copy(program, program.outputs[0])
     sweep = _Sweep(builder, value, frozenset(names))

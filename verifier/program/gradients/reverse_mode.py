@@ -86,8 +86,8 @@ def _number(node: Node) -> Number | None:
 def local_derivative(
     operation: str, constants: tuple[int | float | None, ...], position: int
 ) -> Expr:
-    """The derivative of a row by one of its arguments, as a tree in symbols that stand for the
-    arguments.
+    """The derivative of the row `operation` by its argument at `position`, counted from 0, as a
+    tree in symbols that stand for the arguments.
 
     `constants` gives the arguments that are numbers, and None for the others.
     """

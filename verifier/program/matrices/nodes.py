@@ -87,7 +87,9 @@ def joined(builder: Builder, axis: int, nodes: Sequence[int]) -> int:
 
 
 def parts(builder: Builder, node: int, shapes: Sequence[Shape]) -> list[int]:
-    """What stands behind one another along the last axis, each in a shape of its own."""
+    """What stands behind one another along the last axis of `node` in `builder`, each in its own of
+    the `shapes`, behind the other axes.
+    """
     *batch, _ = builder.shape(node)
     found, start = [], 0
     for shape in shapes:

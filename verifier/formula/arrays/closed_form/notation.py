@@ -363,8 +363,8 @@ def _without_sign(term: Term) -> tuple[bool, Term]:
 
 
 def plain_number(value: Coefficient) -> str:
-    """A number for people: whole as such, a fraction with a slash, a float of at most six digits
-    where it has more than eight.
+    """`value`, a fraction or a float, for people: whole as such, a fraction with a slash, a float
+    of at most six digits where it has more than eight.
 
     >>> plain_number(Fraction(1, 2)), plain_number(0.1), plain_number(1.7320508075688772)
     ('1/2', '0.1', '1.73205')

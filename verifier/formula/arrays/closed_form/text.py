@@ -139,7 +139,9 @@ class TextNotation:
 
 
 def constant_text(term: Constant) -> str:
-    """The numbers of a small array, with a semicolon behind each row; the shape of a larger one."""
+    """The numbers of `term`, an array with two axes, with a semicolon behind each row; its shape
+    where they are too many or too long.
+    """
     array = np.asarray(term.array.array, dtype=np.float64).reshape(term.dimensions)
     rows = [
         ", ".join(plain_number(one).removesuffix(".0") for one in row)
