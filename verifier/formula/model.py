@@ -453,8 +453,8 @@ class Model:
     def with_data(self, data: UserValue) -> Model:
         """The same model with other data, whose rows may have other shapes.
 
-        `data` is in any of the forms that `train` takes, or a function without arguments that
-        returns such data and is called when it is needed.
+        `data` is in any of the forms that `verifier.train` takes, or a function without arguments
+        that returns it and is called when the data is first needed.
         """
         return self._changed(data_source=data)
 

@@ -321,8 +321,8 @@ def function_with_callback(
 ) -> Callable[..., Any]:
     """The function of `function`; `callback` sees the result of every operation on a symbol.
 
-    `name`, `signature`, `program` and `language` are those of `function`. `callback` is called with
-    the index of the node and its result; what it returns is used in place of the result.
+    `name`, `signature`, `program` and `language` are those of `function`. `callback` takes the
+    index of a node and its result; what it returns is used in place of the result.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> build = FormulaBuilder()
@@ -361,8 +361,8 @@ class _CallbackWriter(_Writer):
 def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:
     """The torch function `generated` for numbers too, which become tensors.
 
-    They get the dtype and the device of the first tensor among the arguments and defaults, and
-    torch's default dtype where there is none.
+    They get the dtype and the device of the first tensor among the arguments, and torch's default
+    dtype where there is none.
     """
     import torch
 

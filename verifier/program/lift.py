@@ -48,7 +48,7 @@ def lifted(program: Program, builder: Builder, symbols: Mapping[str, int]) -> in
     which are broadcast as NumPy does.
 
     `symbols` are the nodes of the arrays by name. Raises InputError for a symbol that is not among
-    them, and for rows of a batch inside a formula.
+    them and for rows of a batch inside a formula, and ValueError for shapes that do not fit.
     """
     values: list[int] = []
     for node in program.only(program.outputs[0]).nodes:
@@ -83,8 +83,8 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
 
 
 def common_shape(builder: Builder, node: int, shape: Shape) -> int:
-    """`node` of `builder` in `shape`, that of what code returned. Raises InputError where it cannot
-    be.
+    """`node` of `builder` broadcast to `shape`, that of what code returned. Raises InputError where
+    that cannot be.
     """
     try:
         return builder.expand(node, shape)
@@ -96,8 +96,8 @@ def common_shape(builder: Builder, node: int, shape: Shape) -> int:
 
 
 def order_free(builder: Builder, outputs: Sequence[int]) -> list[int]:
-    """The nodes of `builder` that compute its nodes `outputs` with every chain of additions as one
-    sum, which may be added up in any order.
+    """New nodes of `builder` for its nodes `outputs`, with every chain of additions as one sum,
+    which may be added up in any order.
 
     What a kernel of one's own computes is a formula, in an order that nobody can see.
     """
@@ -140,8 +140,8 @@ def _terms(builder: Builder, root: int, uses: Mapping[int, int]) -> list[tuple[i
 
 
 def rounded_each(builder: Builder, nodes: Sequence[int], format: Format) -> list[int]:
-    """The nodes of `builder` that compute its nodes `nodes` with every operation rounded to
-    `format`, one of 16 bits, as torch does where nothing is fused.
+    """New nodes of `builder` for some of its `nodes`, with every operation rounded to `format`, one
+    of 16 bits, as torch does where nothing is fused.
     """
     moved: dict[int, int] = {}
     for index in builder.places_in(*nodes):

@@ -305,8 +305,8 @@ def evaluate(
     """The results of `program` in the number system of `arithmetic`; nodes that no result depends
     on are left out.
 
-    `arguments` are by input what `arithmetic.input` takes. Raises KeyError for an input without an
-    argument.
+    `arguments` has by name what each input is, as `arithmetic.input` takes it. Raises KeyError for
+    an input without an argument.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> from verifier.program.evaluation.arithmetic import NumPyArithmetic

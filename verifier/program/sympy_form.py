@@ -39,8 +39,8 @@ _BESSEL = {
 
 
 def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int:
-    """The node of `builder` that computes `expression`, one of SymPy's; `symbols` says at which
-    nodes its symbols stand.
+    """The node of `builder` that computes the SymPy `expression`; `symbols` says at which nodes its
+    symbols stand.
 
     Operations come in the order of `.args`, with real division, subtraction and square root. Raises
     InputError for a symbol that is not among them and a function that has no row.

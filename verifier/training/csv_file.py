@@ -368,8 +368,9 @@ def _header(path: Path, line: str) -> tuple[str, ...]:
 
 
 def refuse_equal_names(where: str, header: Sequence[str]) -> None:
-    """Do nothing where all names of columns in `header` differ; empty ones may be equal. Raises
-    InputError else, whose sentence begins with `where`, the place of the line.
+    """Raise InputError where two columns in `header` have the same name, which is not empty.
+
+    `where` is the place of the line, with which the message begins.
     """
     twice = [name for place, name in enumerate(header) if name and name in header[:place]]
     if twice:

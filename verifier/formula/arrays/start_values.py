@@ -89,8 +89,8 @@ def start_value(name: str, value: UserValue, model: str) -> Start:
 
 
 def start_text(value: Start) -> str:
-    """`value`, a number or a float64 array to start from, for people: the number, or the shape of
-    an array.
+    """The start `value` of a parameter, a float or a float64 array, for people: the number, or the
+    shape of an array.
 
     >>> start_text(0.5), start_text(zeros(2, 3))
     ('0.5', '2 x 3 numbers')

@@ -33,7 +33,7 @@ LARGEST_POWER = 64
 
 
 def has_matrices(expression: Expr) -> bool:
-    """Whether `expression`, one of SymPy's, is made of SymPy's matrices.
+    """Whether the SymPy `expression` is a matrix or contains one.
 
     >>> has_matrices(sympy.Trace(sympy.MatrixSymbol("A", 2, 2))), has_matrices(sympy.Symbol("x"))
     (True, False)
@@ -44,8 +44,8 @@ def has_matrices(expression: Expr) -> bool:
 
 
 def read_matrices(expression: Expr, build: FormulaBuilder, nodes: Mapping[str, int]) -> int:
-    """The node of `build` that computes `expression`, one of SymPy's matrices, where its symbols
-    are `nodes` by name.
+    """The node of `build` that computes the SymPy `expression`, where its symbols are `nodes` by
+    name.
 
     A result of one column is one number a row. Raises InputError for shapes that do not fit, and
     for what cannot be read, which it names.

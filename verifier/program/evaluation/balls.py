@@ -305,8 +305,7 @@ def piled(argument: Balls, index: Indices, shape: tuple[int, ...]) -> Balls:
 
 
 def as_objects(value: Array | Ball) -> Balls:
-    """`value` as an array: a lone ball becomes one without axes, a scalar of NumPy one of floats.
-    """
+    """`value` as an array: of a lone ball one without axes, of a scalar of NumPy one of floats."""
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     result = np.empty((), dtype=object)

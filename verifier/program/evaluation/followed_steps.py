@@ -175,8 +175,8 @@ def followed(
     code showed on the way follows; NaN where a number on the way does not, or where the ball says
     nothing.
 
-    `arguments` are float64 arrays by input, exact as they are; `shown` has, by place, what the code
-    had, as arrays of float64 or bool in the shapes of the nodes.
+    `arguments` are float64 arrays by name, exact as they are; `shown` has, by the place of a node,
+    what the code had there (float64, or bool for truth values).
     """
     arithmetic = FollowingArithmetic(shown, frozenset(program.outputs), _floor(program))
     with precision(BITS):

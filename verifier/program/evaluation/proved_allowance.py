@@ -424,7 +424,7 @@ def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls]:
     """For each result of `program` the balls of what honest code may state; NaN where a comparison
     is open.
 
-    `arguments` are float64 arrays by input, exact as they are.
+    `arguments` are float64 arrays by name, exact as they are.
     """
     arithmetic = RoundedArithmetic()
     with precision(BITS):

@@ -437,7 +437,7 @@ def deviations(
     """The standard deviation of the entries of each result of `program` under rounding, as float64
     arrays; NaN or infinite where a replay leaves the format.
 
-    `arguments` are float64 arrays by input, exact as they are. `arithmetic` is the noise that
+    `arguments` are float64 arrays by name, exact as they are. `arithmetic` is the noise that
     `arithmetic_for` gives for the program; it collects which comparisons are open.
     """
     own = [_deviation(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]

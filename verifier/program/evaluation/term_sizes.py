@@ -124,6 +124,6 @@ _FLOAT64 = NumPyArithmetic("float64")
 def term_sizes(program: Program, arguments: Mapping[str, Floats]) -> list[Floats]:
     """For each result of `program` the size of the terms that it is made of, as float64 arrays.
 
-    `arguments` are float64 arrays by input; those of a formula are points by rows.
+    `arguments` are float64 arrays by name; those of a formula are points by rows.
     """
     return [size for _, size in evaluate(program, SizeArithmetic(), arguments)]

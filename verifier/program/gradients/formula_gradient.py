@@ -162,7 +162,7 @@ def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
     """The nodes on the way from the symbols of `names` to the first result of `program` by which
     torch has no derivative.
 
-    They are indices in `program.only(program.outputs[0])`, from 0.
+    They are indices in `program.only(program.outputs[0])`.
     """
     builder = FormulaBuilder()
     value = builder.copy(program, program.outputs[0])

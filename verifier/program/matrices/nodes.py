@@ -87,8 +87,8 @@ def joined(builder: Builder, axis: int, nodes: Sequence[int]) -> int:
 
 
 def parts(builder: Builder, node: int, shapes: Sequence[Shape]) -> list[int]:
-    """What stands behind one another along the last axis of `node` in `builder`, each in its own of
-    the `shapes`, behind the other axes.
+    """What stands behind one another along the last axis of `node` in `builder`: a node for each of
+    the `shapes`, in order, which replace the last axis.
     """
     *batch, _ = builder.shape(node)
     found, start = [], 0
