@@ -117,6 +117,8 @@ def _limits(findings: Findings) -> Iterator[str]:
     """How small an error would have been found, and whether the run is whole."""
     if findings.interrupted:
         yield "The run was interrupted: this is what had been done by then."
+    if findings.ended:
+        yield f"The training could not go on: {findings.ended}."
     limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
     if limits:
         least = max(part.limit_median for part in limits)
