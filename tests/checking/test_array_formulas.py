@@ -103,3 +103,12 @@ def test_what_does_not_fit_is_refused(formula):
     with pytest.raises(InputError) as refusal:
         verifier.check(torch.matmul, formula=formula, inputs=MATRICES)
     assert str(refusal.value) == REFUSED[formula]
+
+
+def test_inputs_that_do_not_fit_each_other_in_the_formula():
+    def both(x, y):
+        return x.sum() * y.sum()
+
+    sentence = r"^in the formula the shapes \(3,\) and \(4,\) do not fit at multiply$"
+    with pytest.raises(InputError, match=sentence):
+        verifier.check(both, formula="x*y", inputs={"x": torch.ones(3), "y": torch.ones(4)})

@@ -15,6 +15,7 @@ from verifier.operations.table import TABLE
 from verifier.program.array_operations.operation import ArrayOperation
 from verifier.program.builder import Builder
 from verifier.program.program import CONSTANT, INPUT, Node, Program, Shape
+from verifier.program.shapes import broadcast
 
 
 class Reduction(Protocol):
@@ -48,7 +49,7 @@ def lifted(program: Program, builder: Builder, symbols: Mapping[str, int]) -> in
     which are broadcast as NumPy does.
 
     `symbols` are the nodes of the arrays by name. Raises InputError for a symbol that is not among
-    them and for rows of a batch inside a formula, and ValueError for shapes that do not fit.
+    them, for rows of a batch inside a formula, and for shapes that do not fit.
     """
     values: list[int] = []
     for node in program.only(program.outputs[0]).nodes:
@@ -79,6 +80,10 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
             return builder.constant(float(np.prod(builder.shape(arguments[0]))))
         case "spread":
             return builder.expand(arguments[1], builder.shape(arguments[0]))
+    try:
+        broadcast(*map(builder.shape, arguments))
+    except InputError as error:
+        raise InputError(f"in the formula {error.sentence} at {node.operation}") from None
     return builder.apply(node.operation, *arguments)
 
 
