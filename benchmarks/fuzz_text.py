@@ -10,15 +10,15 @@ import sys
 import atheris
 
 READER = [
-    "verifier.formula.parser",
-    "verifier.formula.tokens",
-    "verifier.formula.unparse",
+    "verifier.formula.text.parser",
+    "verifier.formula.text.tokens",
+    "verifier.formula.text.unparse",
     "verifier.program.infix_operators",
 ]
 with atheris.instrument_imports(include=READER):
     from verifier.errors import InputError
-    from verifier.formula.parser import read_text
-    from verifier.formula.unparse import write_text
+    from verifier.formula.text.parser import read_text
+    from verifier.formula.text.unparse import write_text
     from verifier.program.builder import FormulaBuilder
 
 SECONDS = 120

@@ -22,7 +22,7 @@ from layers import LAYERS, function_of
 from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.formula.gallery import gallery
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula

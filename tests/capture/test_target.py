@@ -20,7 +20,7 @@ from verifier.capture.code_at_point import Subject
 from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, run_once
 from verifier.checking.inputs import between, draw_inputs, input_words, parse_inputs
 from verifier.errors import InputError
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging.examination import NotReplayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula

@@ -14,8 +14,8 @@ import torch
 
 from tests.helpers.honest import verdicts
 from verifier import functions
-from verifier.formula.parser import read_text
-from verifier.formula.unparse import write_text
+from verifier.formula.text.parser import read_text
+from verifier.formula.text.unparse import write_text
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.table import TABLE

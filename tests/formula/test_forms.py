@@ -121,7 +121,7 @@ EXPRESSIONS = {
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_text_and_expression(text):
-    from verifier.formula.parser import read_text
+    from verifier.formula.text.parser import read_text
     from verifier.program.builder import FormulaBuilder
     from verifier.program.sympy_form import read, symbol
 

@@ -12,7 +12,7 @@ import random
 
 import torch
 
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging.reference import Formula
 from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS

@@ -7,7 +7,7 @@ import pytest
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import read_text, symbol_names
+from verifier.formula.text.parser import read_text, symbol_names
 from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64

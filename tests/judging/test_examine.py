@@ -13,7 +13,7 @@ from tests.helpers.own_backward import OnceDifferentiable, with_slope
 from tests.helpers.rewriting import Case as Random
 from verifier.capture.code_at_point import FORWARD, SECOND, Subject
 from verifier.errors import InputError
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging import array_verdicts
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from verifier.capture.code_at_point import Subject
 from verifier.capture.lowering import rules
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula

@@ -5,7 +5,7 @@ import sympy
 
 import verifier
 from tests.helpers.gallery_names import OF_NUMBERS
-from verifier.formula.parser import read_text, symbol_names
+from verifier.formula.text.parser import read_text, symbol_names
 from verifier.program.author_order import AuthorOrder
 from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions

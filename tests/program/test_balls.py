@@ -272,3 +272,8 @@ def test_a_whole_number_that_would_fill_the_memory_is_not_written_out(exponent):
     program = build.program(build.apply("power", build.constant(0.5), tower))
     (found,) = replay(program, {"x": np.asarray(exponent)}, BallArithmetic())
     assert found.shape == ()
+
+
+def test_a_scalar_of_numpy_is_a_float_and_no_ball():
+    (ball,) = [BallArithmetic().input(np.float64(0.5))]
+    assert (ball.dtype, ball.shape, ball[()] == arb(0.5)) == (object, (), True)

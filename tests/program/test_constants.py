@@ -7,7 +7,7 @@ import torch
 import verifier
 from verifier.errors import InputError
 from verifier.formula import overloads
-from verifier.formula.parser import symbol_names
+from verifier.formula.text.parser import symbol_names
 from verifier.operations.operation import Absent
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder

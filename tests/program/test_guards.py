@@ -6,7 +6,7 @@ import torch
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import read_text, symbol_names
+from verifier.formula.text.parser import read_text, symbol_names
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder

@@ -10,7 +10,7 @@ from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain, rule
 from verifier.errors import InputError
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32
 from verifier.program.builder import Builder, FormulaBuilder
 from verifier.program.evaluation.balls import BallArithmetic, replay

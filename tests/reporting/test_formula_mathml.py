@@ -8,7 +8,7 @@ from tests.helpers.gallery_names import OF_NUMBERS
 from tests.reporting.test_training_page import CORE, Reader
 from verifier import InputError
 from verifier.formula.gallery import load
-from verifier.formula.parser import read_text, symbol_names
+from verifier.formula.text.parser import read_text, symbol_names
 from verifier.program.builder import FormulaBuilder
 from verifier.reporting.html.formula_mathml import DEEPEST, mathml_as_written
 

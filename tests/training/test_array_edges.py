@@ -223,11 +223,35 @@ def halved(x, *, m=1.0):
 
 
 def test_a_matrix_that_becomes_singular_on_the_way():
-    """The parameter is 0 after the first step: at the second the matrix has a row of zeros."""
+    """The parameter is 0 after the first step: at the second the matrix has a row of zeros. What
+    was judged before stands, and the exit code says that not all was.
+    """
     data = {"x": np.ones((1, 2)), "y": [0.0]}
-    assert sentence(lambda: train(halved, data, lr=0.5)).startswith(
-        "the loss of model halved cannot be computed at step 2: "
+    report = train(halved, data, lr=0.5)
+    ended = "the loss of model halved cannot be computed at step 2: "
+    text = " ".join(str(report).split())
+    assert text.startswith(
+        "AGREES SO FAR Autograd and the symbolic gradient agree at the only step: "
     )
+    assert f"It could not go on: {ended}" in text
+    assert f"PARTIAL Ended after 1 of 2 steps: {ended}" in text
+    assert (report.ok, report.exit_code) == (False, 3)
+    document = report.to_json()
+    assert (document["partial"], document["steps_done"]) == (True, 1)
+    assert document["ended"].startswith(ended)
+    assert ended in report.to_html()
+
+
+def test_a_wrong_gradient_before_the_training_ends_disagrees():
+    class Doubled:
+        def differentiate(self, loss, parameters):
+            loss.backward()
+            parameters[0].grad *= 3
+
+    data = {"x": np.ones((1, 2)), "y": [0.0]}
+    report = train(halved, data, lr=1 / 6, witness=Doubled())
+    assert report.findings.ended
+    assert report.exit_code == 1
 
 
 LABELS_REFUSED = {5: "5 at index 3", -1: "-1 at index 3", 0.5: "0.5 at index 3"}

@@ -14,7 +14,7 @@ import torch
 from verifier.capture.target import Bound, bound, callable_of, name_of
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.parser import read_text, uses_arrays
+from verifier.formula.text.parser import read_text, uses_arrays
 from verifier.judging.reference import ArrayFormula, Formula, Reference, Specification
 from verifier.operations.arrays import Expr
 from verifier.process.values import UserFunction, UserInputs, UserValue

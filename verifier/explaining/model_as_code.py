@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.unparse import write_text
+from verifier.formula.text.unparse import write_text
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
 from verifier.program.pretty import readback

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from verifier.errors import InputError
 from verifier.formula.arrays.row_shapes import row_shapes
 from verifier.formula.arrays.start_values import Start, start_value
 from verifier.formula.data_source import loaded_data
+from verifier.formula.prediction_source import PredictionSource, TextSource, prediction_source
 from verifier.operations.identifiers import is_name
 from verifier.process.imports import quiet_imports
 from verifier.process.values import Options, UserFunction, UserValue
@@ -43,156 +44,6 @@ TRAINING_KEYS = (
     "hold_out",
     "judge_every",
 )
-
-
-class PredictionSource(Protocol):
-    """What a model's prediction is written as: a Python function, a SymPy expression or text."""
-
-    def write(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        """The node that computes the prediction of numbers.
-
-        `inputs` and `parameters` are nodes of `builder` by name. The operations come in the order
-        in which the source has them. Raises InputError where the source is no formula.
-        """
-
-    def write_arrays(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        """The same where some of them are arrays."""
-
-    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
-        """Whether the source is a formula where all of its symbols are numbers: a function with
-        arrays of its own is none.
-        """
-
-    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
-        """Compare the program of the prediction with the source, on numbers.
-
-        `values` are numbers or arrays by symbol. Raises InputError where the two differ.
-        """
-
-
-class _FunctionSource:
-    """A plain Python function, traced once."""
-
-    def __init__(self, function: UserFunction) -> None:
-        self.function = function
-        self._tree: Expr = None
-
-    def write(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        from verifier.formula.trace import location_of
-
-        self._trace(tuple(inputs), tuple(parameters))
-        try:
-            return _build_nodes(self._tree, builder, {**inputs, **parameters})
-        except InputError as error:
-            raise error.located(location_of(self.function)) from error
-
-    def write_arrays(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        from verifier.formula.arrays.trace import trace_arrays
-
-        return trace_arrays(self.function, builder, inputs, parameters)
-
-    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
-        try:
-            self._trace(inputs, parameters)
-        except InputError:
-            return False
-        return True
-
-    def _trace(self, inputs: Sequence[str], parameters: Sequence[str]) -> None:
-        from verifier.formula.trace import trace_body
-
-        if self._tree is None:
-            self._tree = trace_body(self.function, inputs, parameters)
-
-    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
-        from verifier.formula.arrays.trace import compare_with_arrays
-        from verifier.formula.trace import compare_with_numbers
-
-        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
-        if len(numbers) == len(values):
-            compare_with_numbers(program, self.function, numbers)
-        else:
-            compare_with_arrays(program, self.function, values)
-
-
-class _ExpressionSource:
-    """A SymPy expression, of numbers or of matrices, in SymPy's order of operations."""
-
-    def __init__(self, expression: Expr) -> None:
-        self.expression = expression
-
-    def write(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        from verifier.program.sympy_form import symbol
-
-        if self._has_matrices:
-            raise InputError(
-                "the formula has matrices, and every start value and every column is a number: "
-                "give arrays to start from"
-            )
-        names = {part: symbol(part.name) for part in self.expression.free_symbols}
-        return _build_nodes(self.expression.xreplace(names), builder, {**inputs, **parameters})
-
-    @property
-    def _has_matrices(self) -> bool:
-        from verifier.formula.arrays.sympy_matrices import has_matrices
-
-        return has_matrices(self.expression)
-
-    def write_arrays(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        if not self._has_matrices:
-            return self.write(builder, inputs, parameters)
-        from verifier.formula.arrays.sympy_matrices import read_matrices
-
-        return read_matrices(self.expression, builder, {**inputs, **parameters})
-
-    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
-        return True
-
-    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
-        """Nothing to compare with: the expression is all there is."""
-
-
-class _TextSource:
-    """A formula as text, in the order of operations as written."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def write(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        from verifier.formula.parser import read_text
-
-        return read_text(self.text, builder, {**inputs, **parameters})
-
-    def write_arrays(
-        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
-    ) -> int:
-        return self.write(builder, inputs, parameters)
-
-    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
-        return True
-
-    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
-        """Nothing to compare with: the text is all there is."""
-
-
-def _build_nodes(tree: Expr, builder: FormulaBuilder, places: Mapping[str, int]) -> int:
-    from verifier.program.sympy_form import read, symbol
-
-    return read(tree, builder, {symbol(name): place for name, place in places.items()})
 
 
 class Model:
@@ -234,7 +85,7 @@ class Model:
         name: str = "model",
     ) -> None:
         written = inspect.isfunction(expression)
-        self._formula: PredictionSource = _prediction_source(expression, name)
+        self._formula: PredictionSource = prediction_source(expression, name)
         self.name = name
         if not is_name(str(name)):
             raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
@@ -286,7 +137,7 @@ class Model:
                 f"a {type(formula).__name__} is not text: give the formula as a string"
             )
         listed = inputs.replace(",", " ").split() if isinstance(inputs, str) else inputs
-        model = cls(_TextSource(formula), inputs=listed, **roles)
+        model = cls(TextSource(formula), inputs=listed, **roles)
         _ = model.program
         return model
 
@@ -689,7 +540,7 @@ class Model:
                 )
 
     def _refuse_without_derivative(self, program: Program) -> None:
-        from verifier.formula.unparse import write_text
+        from verifier.formula.text.unparse import write_text
         from verifier.operations.operation import Absent
         from verifier.operations.table import TABLE
         from verifier.program.gradients.formula_gradient import without_derivative
@@ -814,28 +665,6 @@ def _column_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
             f"model {name}: the loss takes no prediction: write def loss(prediction, y)"
         )
     return tuple(positional[1:])
-
-
-def _prediction_source(expression: UserValue, name: str) -> PredictionSource:
-    if isinstance(expression, _TextSource):
-        return expression
-    return (
-        _FunctionSource(expression)
-        if inspect.isfunction(expression)
-        else _ExpressionSource(_checked_expression(expression, name))
-    )
-
-
-def _checked_expression(expression: UserValue, name: str) -> Expr:
-    import sympy
-
-    try:
-        checked = sympy.sympify(expression, strict=True)
-    except sympy.SympifyError:
-        checked = None
-    if not isinstance(checked, sympy.Expr):
-        raise InputError(f"model {name}: a {type(expression).__name__} is not a SymPy expression")
-    return checked
 
 
 def _symbol_name(part: UserValue, model: str) -> str:

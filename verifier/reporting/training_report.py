@@ -59,13 +59,15 @@ class Report(PageReport):
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 something disagrees, 3 a component has no decided comparison, 130
-        interrupted.
+        """0 verified, 1 something disagrees, 3 a component has no decided comparison or the
+        training could not go on to its end, 130 interrupted.
         """
         if self.findings.interrupted:
             return 130
         if self.outcome is Outcome.DISAGREES:
             return 1
+        if self.findings.ended:
+            return 3
         return 0 if all(component.decided for component in self.components) else 3
 
     @property

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from verifier.capture.code_at_point import Subject
-from verifier.formula.parser import read_text
+from verifier.formula.text.parser import read_text
 from verifier.judging.reference import Formula
 from verifier.program.builder import FormulaBuilder
 from verifier.program.guards import guarded

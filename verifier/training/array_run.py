@@ -122,6 +122,8 @@ class ArrayRun:
             name: np.asarray(value, dtype=number)[()] for name, value in model.start.items()
         }
         self._graphs: dict[Hashable, Captured] = {}
+        self.ended = ""
+        """Why the training could not go on behind a step that was judged."""
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None
@@ -160,10 +162,18 @@ class ArrayRun:
             if not self._keep_going(self.done, last):
                 self.stopped = True
                 return
-            step = self._trained_step(number, epoch, rows)
-            if self.schedule.is_judged(number):
-                self.before, self.latest = self.latest, self._judged(step)
-                yield self.latest
+            try:
+                step = self._trained_step(number, epoch, rows)
+                judged = self._judged(step) if self.schedule.is_judged(number) else None
+            except InputError as error:
+                if self.latest is None:
+                    raise
+                # What was judged before stands.
+                self.ended = error.sentence
+                return
+            if judged is not None:
+                self.before, self.latest = self.latest, judged
+                yield judged
 
     def _trained_step(self, number: int, epoch: int, rows: Rows) -> _TrainedStep:
         """Train one step both ways, and keep what was stated."""

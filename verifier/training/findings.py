@@ -142,6 +142,8 @@ class Findings:
     causes: tuple[Cause, ...]
     not_finite: NotFinite | None
     curves: Curves
+    ended: str = ""
+    """Why the training could not go on to its end, a sentence."""
     predictions: tuple[Prediction, ...] = ()
     held_out: HeldOut | None = None
     formula: FormulaReplayed | NotReplayed = _NOT_YET

@@ -122,6 +122,7 @@ def train_model(
     findings = collector.findings(interrupted=run.stopped)
     errors = causes.errors
     findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
+    findings = replace(findings, ended=run.ended)
     predictions = tuple(run.predict(point) for point in points) if isinstance(run, Run) else ()
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
     findings = replace(findings, parameters=run.parameters)

@@ -435,6 +435,8 @@ class Run:
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False
+        self.ended = ""
+        """Numbers alone always go on."""
         self.settings = settings
         self._keep_going = keep_going
         refuse_large_starts(model, settings.format)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.parser import symbol_names
+from verifier.formula.text.parser import symbol_names
 from verifier.losses import LOSSES
 from verifier.process.values import UserFunction, UserValue
 from verifier.training.data import column_names

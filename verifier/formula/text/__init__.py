@@ -1,1 +1,1 @@
-"""Formulas as text: parts that were read, literals, calls on arrays, values of constants."""
+"""Formulas as text: read into nodes, and written back; parsed, never evaluated."""

@@ -18,7 +18,7 @@ from verifier.formula.arrays.functions import (
 from verifier.formula.text.array_operations import MOST_AXES, ArrayOperations, Settled
 from verifier.formula.text.literals import MisplacedError
 from verifier.formula.text.parts import LIST, QUANTITY, Part, Whole
-from verifier.formula.tokens import Token, shorten
+from verifier.formula.text.tokens import Token, shorten
 from verifier.operations.arrays import Floats
 from verifier.program.builder import FormulaBuilder
 from verifier.program.program import CONSTANT

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from verifier.errors import InputError
 from verifier.formula.text.parts import Whole
-from verifier.formula.tokens import END, Token, shorten
+from verifier.formula.text.tokens import END, Token, shorten
 
 Place: TypeAlias = "int | slice | list[int] | EllipsisType | None"
 """What an index has along an axis, as NumPy takes it."""
@@ -40,7 +40,7 @@ def read_index(tokens: Iterator[Token], opening: Token) -> Index:
 
     Raises MisplacedError for what is no index.
 
-    >>> from verifier.formula.tokens import ARRAYS, tokens_of
+    >>> from verifier.formula.text.tokens import ARRAYS, tokens_of
     >>> tokens = tokens_of("[:, 0:3, None]", ARRAYS)
     >>> read_index(tokens, next(tokens)).key
     (slice(None, None, None), slice(0, 3, None), None)
@@ -91,7 +91,7 @@ def read_setting(tokens: Iterator[Token], name: Token) -> tuple[Whole, int]:
 
     Raises MisplacedError for what is neither a whole number nor a list of them.
 
-    >>> from verifier.formula.tokens import ARRAYS, tokens_of
+    >>> from verifier.formula.text.tokens import ARRAYS, tokens_of
     >>> tokens = tokens_of("axis=[0, -1])", ARRAYS)
     >>> read_setting(tokens, next(tokens))
     ((0, -1), 12)

@@ -305,9 +305,9 @@ def piled(argument: Balls, index: Indices, shape: tuple[int, ...]) -> Balls:
 
 
 def as_objects(value: Array | Ball) -> Balls:
-    """A lone ball as an array without axes."""
-    if isinstance(value, np.ndarray):
-        return value
+    """A lone ball as an array without axes; a scalar of NumPy is an array of floats."""
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
     result = np.empty((), dtype=object)
     result[()] = value
     return result

@@ -191,6 +191,8 @@ def _ending(findings: Findings) -> Iterator[Block]:
     of = f"{findings.done} of {findings.planned} steps"
     if findings.interrupted:
         yield Sentence(f"PARTIAL  Interrupted after {of}.", "yellow")
+    elif findings.ended:
+        yield Sentence(f"PARTIAL  Ended after {of}: {findings.ended}.", "yellow")
     elif findings.done < findings.planned:
         yield Sentence(f"Stopped at the failure, after {of}.")
     if findings.not_finite:

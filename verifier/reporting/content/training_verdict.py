@@ -44,13 +44,15 @@ def fails(step: Step) -> bool:
 def verdict(findings: Findings) -> Verdict:
     """The outcome, and a sentence that says of what."""
     outcome = outcome_of(findings)
-    word = f"{outcome.value.upper()}{' SO FAR' if findings.interrupted else ''}"
+    is_part = findings.interrupted or findings.ended
+    word = f"{outcome.value.upper()}{' SO FAR' if is_part else ''}"
     if outcome is Outcome.DISAGREES:
         return Verdict(word, _disagreeing(findings), outcome)
     if findings.not_finite and _is_divergence(findings, findings.not_finite):
         return Verdict(word, _diverged(findings, findings.not_finite), outcome)
     sentence = _agreeing if outcome is Outcome.AGREES else _undecided
-    return Verdict(word, sentence(findings), outcome)
+    ended = f" It could not go on: {findings.ended}." if findings.ended else ""
+    return Verdict(word, f"{sentence(findings)}{ended}", outcome)
 
 
 def _agreeing(findings: Findings) -> str:

@@ -197,7 +197,9 @@ class TrainingDocument(Head, TrainingVerdict):
     steps_judged: int
     steps_planned: int
     partial: bool
-    """Whether it was interrupted."""
+    """Whether it was interrupted, or could not go on."""
+    ended: str
+    """Why it could not go on; empty where it could."""
     not_finite: NotFinite | None
     """The first NaN or infinity."""
     drift: Mapping[str, Drift]
@@ -233,7 +235,8 @@ def training_document(
         "steps_done": findings.done,
         "steps_judged": findings.judged,
         "steps_planned": findings.planned,
-        "partial": findings.interrupted,
+        "partial": findings.interrupted or bool(findings.ended),
+        "ended": findings.ended,
         "not_finite": findings.not_finite,
         "drift": findings.drift,
         "predictions": findings.predictions,

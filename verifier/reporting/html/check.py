@@ -16,7 +16,7 @@ from verifier.checking.labels import place_text, point_text, target_name, with_n
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
-from verifier.formula.parser import read_text, symbol_names
+from verifier.formula.text.parser import read_text, symbol_names
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import number, short

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from verifier.errors import InputError
-from verifier.formula.unparse import write_text
+from verifier.formula.text.unparse import write_text
 from verifier.program.program import Program
 from verifier.reporting.html.mathml import escaped_words, name_part
 

@@ -17,7 +17,7 @@ from verifier.formula.arrays.closed_form.notation import Notation
 from verifier.formula.arrays.closed_form.text import TextNotation
 from verifier.formula.arrays.start_values import start_text
 from verifier.formula.model import Model
-from verifier.formula.unparse import write_text
+from verifier.formula.text.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import plain
 from verifier.reporting.content import comparisons
@@ -117,6 +117,8 @@ def _limits(findings: Findings) -> Iterator[str]:
     """How small an error would have been found, and whether the run is whole."""
     if findings.interrupted:
         yield "The run was interrupted: this is what had been done by then."
+    if findings.ended:
+        yield f"The training could not go on: {findings.ended}."
     limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
     if limits:
         least = max(part.limit_median for part in limits)

@@ -28,7 +28,7 @@ from verifier.formula.text.array_operations import ArrayOperations, KnownShapes,
 from verifier.formula.text.constants import ConstantValues
 from verifier.formula.text.literals import MisplacedError, read_index, read_setting
 from verifier.formula.text.parts import CONDITION, LIST, PAIR, QUANTITY, SETTING, TRUE, Part
-from verifier.formula.tokens import (
+from verifier.formula.text.tokens import (
     ARGUMENT,
     ARRAYS,
     END,

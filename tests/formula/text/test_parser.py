@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from verifier.errors import InputError
 from verifier.formula import overloads
-from verifier.formula.parser import DEEPEST, LONGEST, read_text, symbol_names
-from verifier.formula.unparse import write_text
+from verifier.formula.text.parser import DEEPEST, LONGEST, read_text, symbol_names
+from verifier.formula.text.unparse import write_text
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
 from verifier.program.program import BATCH, CONSTANT, INPUT, evaluate

@@ -10,9 +10,9 @@ import pytest
 from tests.program.array_operations.entry_by_entry import Compared
 from tests.program.array_operations.random_formulas import random_case
 from verifier.errors import InputError
-from verifier.formula.parser import LONGEST, read_text, symbol_names, uses_arrays
 from verifier.formula.text.array_operations import MOST_AXES
-from verifier.formula.unparse import write_text
+from verifier.formula.text.parser import LONGEST, read_text, symbol_names, uses_arrays
+from verifier.formula.text.unparse import write_text
 from verifier.functions import (
     concatenate,
     determinant,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from verifier.errors import InputError
-from verifier.formula.parser import LONGEST, read_text
+from verifier.formula.text.parser import LONGEST, read_text
 from verifier.program.array_operations.operation import TEXT, Argument, ArrayOperation
 from verifier.program.builder import FormulaBuilder
 from verifier.program.infix_operators import (
