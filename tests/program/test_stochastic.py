@@ -254,3 +254,18 @@ def test_arrays_without_elements():
         0.0,
     ]
     assert deviation(lambda b, x: b.apply("exp", x), FLOAT32, x=np.zeros((0, 2))).shape == (0, 2)
+
+
+def test_a_comparison_of_a_number_that_rounding_moves_anywhere_is_open():
+    def chosen(b, x, y, z):
+        quotient = b.apply("divide", y, b.apply("subtract", b.apply("add", x, y), x))
+        return b.apply("where", b.apply("greater", quotient, b.constant(0)), z, b.constant(0))
+
+    given = {"x": [1.0, 1.0], "y": [2.0**-9, 1.0], "z": [3.0, 3.0]}
+    program = prepared(chosen, BFLOAT16, given)
+    noise = arithmetic_for(program)
+    deviations(program, {name: np.array(value) for name, value in given.items()}, noise)
+    (open_,) = noise.open.values()
+    assert open_.tolist() == [True, False]
+    assert deviation(chosen, BFLOAT16, **given)[0] > 1
+    assert deviation(chosen, BFLOAT16, **given)[1] == 0

@@ -44,6 +44,9 @@ SISC 41, 2019).
 """
 
 
+_NOWHERE = np.False_
+
+
 class NoiseArithmetic(BatchArithmetic):
     """Float64 arrays whose first axis are the replays, the one without noise first; `open` collects
     what rounding leaves undecided.
@@ -298,14 +301,18 @@ class NoiseArithmetic(BatchArithmetic):
         with np.errstate(all="ignore"):
             apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
             decided = np.asarray(_function(operation)(left, right))
-        tie, near = self._borders(place, apart, ties=operation.name not in EQUALITIES)
+        # Nothing says how a number compares that rounding may move anywhere.
+        unknown = np.isnan(left) | np.isnan(right)
+        tie, near = self._borders(
+            place, apart, unknown.any(axis=0), ties=operation.name not in EQUALITIES
+        )
         if tie is None or near is None:
             return decided
         greater = operation.name in _GREATER
         return self._split(place, decided, tie, near, greater, ~np.asarray(greater))
 
     def _sign(self, place: int, values: Array) -> Array:
-        tie, near = self._borders(place, values)
+        tie, near = self._borders(place, values, np.isnan(values).any(axis=0))
         signs = np.sign(values)
         if tie is None or near is None:
             return signs
@@ -323,16 +330,16 @@ class NoiseArithmetic(BatchArithmetic):
         return self._split(place, decided, near & False, near, below, below + 1.0)
 
     def _borders(
-        self, place: int, apart: Array, *, ties: bool = True
+        self, place: int, apart: Array, unknown: Truths | np.bool = _NOWHERE, *, ties: bool = True
     ) -> tuple[Truths, Truths] | tuple[None, None]:
-        """Where both sides are the same number, and where rounding may decide; (None, None) where
-        nowhere.
+        """Where both sides are the same number, and where rounding may decide, as it may where they
+        are `unknown`; (None, None) where nowhere.
         """
         apart = _every_replay(apart)
         same = np.all(apart == 0, axis=0)
         tie = same & ties
         spread = _spread(apart)
-        near = ~same & self._may_reach_zero(apart, spread)
+        near = (~same & self._may_reach_zero(apart, spread)) | unknown
         if self.borders is not None:
             near = ~same & self.borders.get(place, np.False_)
         if not (tie.any() or near.any()):
