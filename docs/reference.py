@@ -16,9 +16,9 @@ from verifier.capture.target import pytree
 from verifier.checking import failures, inputs, replay_command, settings
 from verifier.commands import check
 from verifier.commands.cli import app, run
-from verifier.formula import parser
 from verifier.formula.arrays.start_values import Start
 from verifier.formula.gallery import gallery, group_by_loss
+from verifier.formula.text import parser
 from verifier.judging import symbolic_limits
 from verifier.process.setting import settings_of
 from verifier.process.workers import relay, resource_limits

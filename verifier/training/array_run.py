@@ -16,6 +16,7 @@ import torch
 
 from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import Captured
+from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import InputError, message_of
 from verifier.formula.model import Model
 from verifier.judging.conditioning import worst_place
@@ -148,7 +149,7 @@ class ArrayRun:
     def parameters(self) -> dict[str, Array | float]:
         """All parameters as autograd's training has them now, by name."""
         return {
-            name: tensor.detach().numpy().copy() if tensor.ndim else tensor.item()
+            name: to_numpy(tensor).copy() if tensor.ndim else tensor.item()
             for name, tensor in self._tensors.items()
         }
 
@@ -244,7 +245,7 @@ class ArrayRun:
             epochs=[step.epoch],
             samples=[None],
             columns=self.columns,
-            parameters=_norms(step.given[name].numpy() for name in names),
+            parameters=_norms(to_numpy(step.given[name]) for name in names),
             twin_parameters=_norms(step.twin[name] for name in names),
             twin_losses=np.array([step.twin_loss]),
             verdicts=[one.only(place) for one, place in zip(entries, worst, strict=True)],
@@ -271,7 +272,7 @@ class ArrayRun:
 
     def _symbolic(self, step: _TrainedStep) -> list[Floats]:
         """The loss and the symbolic gradient at autograd's parameters."""
-        given = [tensor.numpy() for tensor in step.given.values()]
+        given = [to_numpy(tensor) for tensor in step.given.values()]
         found = self._numpy_gradient(*step.columns.values(), *given)
         return [np.ravel(np.asarray(numbers, dtype=np.float64)) for numbers in found]
 
@@ -318,7 +319,7 @@ class _TrainedStep:
         flat = [np.array([self.loss])]
         for name, gradient in self.gradients.items():
             missing = np.full(self.given[name].numel(), np.nan)
-            flat.append(missing if gradient is None else np.ravel(gradient.double().numpy()))
+            flat.append(missing if gradient is None else np.ravel(to_float64(gradient)))
         return flat
 
 
@@ -340,7 +341,7 @@ def _norms(arrays: Iterable[Array]) -> Floats:
 
 def _distance(one: torch.Tensor, other: Array) -> float:
     """The largest difference; 0 where both are the same NaN or infinity."""
-    left, right = np.ravel(one.double().numpy()), np.ravel(np.asarray(other, dtype=np.float64))
+    left, right = np.ravel(to_float64(one)), np.ravel(np.asarray(other, dtype=np.float64))
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     with np.errstate(invalid="ignore"):
         return float(np.max(np.where(same, 0.0, np.abs(left - right)), initial=0.0))

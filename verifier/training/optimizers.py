@@ -91,6 +91,8 @@ class TorchOptimizer:
         """
         import torch
 
+        from verifier.capture.to_numpy import to_numpy
+
         tensors = [torch.tensor(value) for value in start]
         step = self._instance(tensors).step
 
@@ -98,7 +100,7 @@ class TorchOptimizer:
             for tensor, number in zip(tensors, gradient, strict=True):
                 tensor.grad = torch.tensor(number, dtype=tensor.dtype)
             step()
-            return [tensor.numpy().copy()[()] for tensor in tensors]
+            return [to_numpy(tensor).copy()[()] for tensor in tensors]
 
         return update
 

@@ -221,7 +221,7 @@ HOSTILE = {
     "exec(w)": "there is no function exec",
     "open('owned', 'w')": "there is no function open",
     "(lambda: w)()": "lambda has no meaning in a formula",
-    "[w for w in ()]": "[ has no meaning in a formula",
+    "[w for w in ()]": "for has no meaning in a formula",
     "w" * 1_000_001: "the formula has 1000001 characters: 20000 is the most",
     "w + " * 250_000 + "w": "the formula has 1000001 characters: 20000 is the most",
     "(" * 20_000 + "w" + ")" * 20_000: "the formula has 40001 characters: 20000 is the most",

@@ -116,5 +116,6 @@ def _start_array(place: str, value: UserValue) -> Floats:
 
 def _numbers_of_tensor(tensor: UserValue) -> Array:
     host = tensor.detach().cpu()
-    exact = host.double() if host.is_floating_point() else host  # NumPy has no bfloat16
-    return np.asarray(exact.numpy())
+    # NumPy has no bfloat16, and every number of it is one of float64.
+    exact = host.double() if host.is_floating_point() else host
+    return np.array(exact.tolist())
