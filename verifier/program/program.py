@@ -128,6 +128,29 @@ def has_truths(node: Node, truths: Sequence[bool]) -> bool:
     return node.operation in CONDITIONS
 
 
+_POSITIVE = frozenset({"exp", "exp2", "cosh", "sigmoid", "softplus", "erfc"})
+"""Rows that are above 0 everywhere."""
+_KEEP_POSITIVE = frozenset({"add", "multiply", "divide", "minimum", "square", "sqrt"})
+"""Rows that are above 0 where all of their arguments are."""
+
+
+def _is_positive(node: Node, positive: Sequence[bool]) -> bool:
+    """Whether a node shows that its numbers are above 0; `positive` says it of those before it."""
+    arguments = [positive[argument] for argument in node.arguments]
+    if node.operation == CONSTANT:
+        return node.array.dtype != bool and bool((node.array > 0).all())
+    if node.operation == TAKE:
+        return arguments[0] and bool((node.array != NOTHING).all())
+    if node.operation == "where":
+        return all(arguments[1:])
+    if node.operation == "maximum":
+        return any(arguments)
+    moves = node.operation in (JOIN, RESHAPE, TOTAL, ROUND, CONTRACT)
+    if moves or node.operation in _KEEP_POSITIVE:
+        return all(arguments)
+    return node.operation in _POSITIVE
+
+
 @dataclass(frozen=True)
 class Program:
     """Nodes in the order of evaluation, and which of them are the results."""
@@ -155,6 +178,16 @@ class Program:
         for node in self.nodes:
             truths.append(has_truths(node, truths))
         return truths
+
+    @cached_property
+    def positive(self) -> list[bool]:
+        """For each node whether all of its numbers are above 0, whatever the inputs are: sums and
+        products of exponentials, and others that show it.
+        """
+        positive: list[bool] = []
+        for node in self.nodes:
+            positive.append(_is_positive(node, positive))
+        return positive
 
     def uses(self) -> list[int]:
         """How often each node is taken by another or is a result."""

@@ -53,8 +53,16 @@ class NoiseArithmetic(BatchArithmetic):
     """
 
     def __init__(
-        self, gain: float = 1.0, seed: int = 0, silent: frozenset[Format] = frozenset()
+        self,
+        positive: Sequence[bool],
+        gain: float = 1.0,
+        seed: int = 0,
+        silent: frozenset[Format] = frozenset(),
     ) -> None:
+        self.positive = positive
+        """By the place of a node: whether it is above 0 whatever the inputs are, so that rounding
+        does not make it 0.
+        """
         self.gain = gain
         """All noise is so many times larger than it is: float64 cannot show noise of float64's own
         size.
@@ -183,7 +191,7 @@ class NoiseArithmetic(BatchArithmetic):
             result = np.asarray(_function(operation)(*parts))
         if not arguments:
             result = result.reshape(1)
-        if operation.name == "divide":
+        if operation.name == "divide" and not self.positive[node.arguments[1]]:
             result = np.where(self._may_be_zero(parts[1]), np.nan, result)
         rounding = self._format(node)
         if rounding is None or operation.budget.torch == 0.0:
@@ -431,10 +439,11 @@ def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:
     """
     formats = {node.format for node in program.nodes if node.format is not None}
     if formats == {FLOAT64}:
-        return NoiseArithmetic(GAIN, seed)
-    arithmetic = NoiseArithmetic(1.0, seed, frozenset({FLOAT64}))
+        return NoiseArithmetic(program.positive, GAIN, seed)
+    arithmetic = NoiseArithmetic(program.positive, 1.0, seed, frozenset({FLOAT64}))
     if FLOAT64 in formats:
-        arithmetic.beside = NoiseArithmetic(GAIN, seed, frozenset(formats - {FLOAT64}))
+        silent = frozenset(formats - {FLOAT64})
+        arithmetic.beside = NoiseArithmetic(program.positive, GAIN, seed, silent)
     return arithmetic
 
 
