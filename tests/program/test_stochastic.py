@@ -118,7 +118,10 @@ def test_a_sum_of_identical_products_is_allowed_what_torch_does():
 def test_gain_is_taken_back():
     program = prepared(OPERATIONS["multiply"][0], FLOAT32, {"x": X, "y": Y})
     given = {"x": X, "y": Y}
-    plain, loud = (deviations(program, given, NoiseArithmetic(gain))[0] for gain in (1.0, GAIN))
+    plain, loud = (
+        deviations(program, given, NoiseArithmetic(program.positive, gain))[0]
+        for gain in (1.0, GAIN)
+    )
     np.testing.assert_allclose(np.median(plain), np.median(loud), rtol=0.1)
 
 
@@ -128,7 +131,7 @@ def test_float64_needs_the_gain():
     """
     program = prepared(OPERATIONS["multiply"][0], FLOAT64, {"x": X, "y": Y})
     given = {"x": X, "y": Y}
-    assert (deviations(program, given, NoiseArithmetic(1.0))[0] == 0).any()
+    assert (deviations(program, given, NoiseArithmetic(program.positive, 1.0))[0] == 0).any()
     assert (deviations(program, given, arithmetic_for(program))[0] > 0).all()
 
 

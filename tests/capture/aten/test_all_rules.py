@@ -100,7 +100,9 @@ def test_infinite_sums_have_no_noise():
         weight = build.apply(
             "exp", build.apply("subtract", build.input("x", (1,)), build.constant(1.0))
         )
-    (spread,) = deviations(build.program(weight), {"x": [float("-inf")]}, NoiseArithmetic())
+    program = build.program(weight)
+    noise = NoiseArithmetic(program.positive)
+    (spread,) = deviations(program, {"x": [float("-inf")]}, noise)
     assert spread == 0
 
 
