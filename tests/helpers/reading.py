@@ -5,6 +5,7 @@ derivative.
 from __future__ import annotations
 
 import zlib
+from collections import defaultdict
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +23,9 @@ from verifier.program.program import evaluate
 
 class Silent(NoiseArithmetic):
     """Float64 arithmetic without any noise: what the rules compute, as numbers."""
+
+    def __init__(self):
+        super().__init__(defaultdict(bool))
 
     def _noise(self, place, values):
         return np.zeros((1,) * values.ndim)
