@@ -109,3 +109,12 @@ def test_a_wrong_slope_is_found_there():
     x = torch.tensor([0.3, 0.7], dtype=torch.float64)
     code = with_factor(large_angle(1.0), 1.0 + 1e-9)
     assert examine(Subject(code, {"x": x}))["x"].outcome is DISAGREES
+
+
+def test_a_gradient_that_is_an_input_of_the_graph():
+    """That by y is what multiplies it."""
+    given = {name: torch.tensor([2.5, -8.5], dtype=torch.bfloat16) for name in ("x", "y")}
+    found = examine(Subject(lambda x, y: torch.sinc(x) + y, given))
+    assert found.outcome is AGREES
+    given["y"] = torch.ones(2, dtype=torch.bfloat16)
+    assert examine(Subject(lambda x, y: torch.sinc(x) - y, given)).outcome is AGREES

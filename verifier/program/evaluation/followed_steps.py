@@ -180,8 +180,9 @@ def followed(
     """
     arithmetic = FollowingArithmetic(shown, frozenset(program.outputs), _floor(program))
     with precision(BITS):
-        evaluate(program, arithmetic, arguments)
-        found = [arithmetic.results[output] for output in program.outputs]
+        last = zip(program.outputs, evaluate(program, arithmetic, arguments), strict=True)
+        # A result that is an input has no step of its own.
+        found = [arithmetic.results.get(output, step) for output, step in last]
         return [
             as_objects(np.where(step.telling & ~step.unsure, step.rounded.ball, _UNKNOWN))
             for step in found
