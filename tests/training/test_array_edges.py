@@ -13,6 +13,7 @@ from verifier import cross_entropy, model, squared_error, zeros
 from verifier.commands.cli import run
 from verifier.functions import determinant, inverse, log, solve, where
 from verifier.testing.mutations import NotZeroed
+from verifier.training.array_run import ArrayRun
 
 X = np.random.default_rng(0).normal(size=(6, 3))
 DATA = {"x": X, "y": X @ [1.0, 2.0, 3.0]}
@@ -240,6 +241,40 @@ def test_a_matrix_that_becomes_singular_on_the_way():
     assert (document["partial"], document["steps_done"]) == (True, 1)
     assert document["ended"].startswith(ended)
     assert ended in report.to_html()
+
+
+def test_held_out_rows_cost_no_verdict():
+    """Neither where the training could not go on, nor where their loss alone has no value."""
+    ended = train(halved, {"x": np.ones((3, 2)), "y": np.zeros(3)}, lr=0.5, hold_out=0.34)
+    assert ended.findings.ended
+    assert ended.findings.held_out is None
+    last = train(halved, {"x": np.ones((3, 2)), "y": np.zeros(3)}, lr=0.5, hold_out=0.34, epochs=1)
+    assert (last.exit_code, last.findings.held_out) == (0, None)
+    assert (
+        "The held-out rows have no loss: the loss of model halved cannot be computed at step 1"
+        in (" ".join(str(last).split()))
+    )
+
+
+def test_a_matrix_that_is_singular_where_a_step_is_judged_again(monkeypatch):
+    """The number of the step is that of the step that is judged."""
+    run = "verifier.training.array_run.ArrayRun"
+    given = {"x": X, "y": DATA["y"]}
+    original = ArrayRun._symbolic
+
+    def failing(self, step):
+        if step.number == 2:
+            self._gradient_in_numpy = singular
+        return original(self, step)
+
+    def singular(*_):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(f"{run}._symbolic", failing)
+    ended = train(line, given, epochs=3).findings.ended
+    assert ended == (
+        "the symbolic gradient of model line cannot be computed at step 2: Singular matrix"
+    )
 
 
 def test_a_wrong_gradient_before_the_training_ends_disagrees():

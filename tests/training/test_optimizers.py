@@ -44,6 +44,12 @@ SHAPE = "write options as in adamw(weight_decay=0.01, amsgrad=True)"
         ("adam(", f"optimizer 'adam(' cannot be read: {SHAPE}"),
         ("adam(0.1)", f"optimizer 'adam(0.1)' cannot be read: {SHAPE}"),
         ("torch.optim.Adam()", f"optimizer 'torch.optim.Adam()' cannot be read: {SHAPE}"),
+        ("adam(**{'a': 1})", f"optimizer \"adam(**{{'a': 1}})\" cannot be read: {SHAPE}"),
+        (
+            "sgd(momentum=0.9, momentum=0.8)",
+            f"optimizer 'sgd(momentum=0.9, momentum=0.8)' cannot be read: {SHAPE}",
+        ),
+        ("sgd(momentum=1or 2)", f"optimizer 'sgd(momentum=1or 2)' cannot be read: {SHAPE}"),
         ("sgd(lr=3)", "the learning rate is a setting of its own: give lr"),
         (
             "sgd(momentum=__import__('os').getpid())",

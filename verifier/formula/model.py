@@ -54,13 +54,13 @@ class Model:
     `verifier.model` on a function.
 
     `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
-    `fixed` names parameters that are not trained. `loss` takes the prediction, then data columns or
-    parameters by name. `weights` names a column that multiplies each row's loss; `reduction` says
-    whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a
-    loss the expression itself is minimised.
+    numbers or arrays, `fixed` names parameters that are not trained. `loss` takes the prediction,
+    then data columns or parameters by name. `weights` names a column that multiplies each row's
+    loss; `reduction` says whether a batch takes the "mean" or the "sum" of its rows' losses.
+    Without inputs and without a loss the expression itself is minimised.
 
-    Raises InputError for a symbol without a role, a parameter without a number, or an unknown
-    setting.
+    Raises InputError for a symbol without a role, a parameter that does not start from finite
+    numbers, or an unknown setting.
 
     >>> import sympy
     >>> from verifier import Model, squared_error
@@ -75,7 +75,7 @@ class Model:
         expression: UserValue,
         *,
         inputs: Sequence[UserValue] = (),
-        start: Mapping[UserValue, float],
+        start: Mapping[UserValue, UserValue],
         loss: Loss | None = None,
         data: UserValue = None,
         train: Options | None = None,
@@ -218,13 +218,19 @@ class Model:
     def batch_program(self) -> Program:
         """The predictions of a batch and the mean (or sum) of their losses, guarded."""
         from verifier.program.guards import guarded
+
+        builder, prediction, loss = self._build_batch()
+        return guarded(builder.program(prediction, loss))
+
+    def _build_batch(self) -> tuple[FormulaBuilder, int, int]:
+        """A builder with the nodes of the predictions of a batch and its loss, a number."""
         from verifier.program.program import BATCH
 
         _ = self.program
         builder, prediction, loss = self._build(BATCH)
         if builder.shape(loss) == BATCH:
             loss = builder.apply(self.reduction, loss)
-        return guarded(builder.program(prediction, loss))
+        return builder, prediction, loss
 
     @cached_property
     def gradient_program(self) -> Program:
@@ -243,12 +249,8 @@ class Model:
         Raises InputError where the algebra has no form for them, or one that is too long.
         """
         from verifier.formula.arrays.closed_form.form import closed_form
-        from verifier.program.program import BATCH
 
-        _ = self.program
-        builder, prediction, loss = self._build(BATCH)
-        if builder.shape(loss) == BATCH:
-            loss = builder.apply(self.reduction, loss)
+        builder, prediction, loss = self._build_batch()
         gradient = self._differentiate(builder.program(loss))
         return closed_form(builder.program(prediction), gradient, self.parameters, self.columns)
 

@@ -280,7 +280,7 @@ class FormulaBuilder(Builder):
         shape = operation.shape(*(self._nodes[index].shape for index in arguments))
         return self._add(Node(ARRAY, arguments, shape, operation))
 
-    def array_unless(self, operation: OnArrays, *arguments: int) -> int:
+    def array_if_reshaping(self, operation: OnArrays, *arguments: int) -> int:
         """The same, or the first argument as it is where it has the result's shape already."""
         shapes = [self._nodes[index].shape for index in arguments]
         if operation.shape(*shapes) == shapes[0]:

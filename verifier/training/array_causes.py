@@ -13,11 +13,8 @@ from verifier.process.internal_errors import InternalErrors
 from verifier.training.array_run import ArrayRun, JudgedArrays
 from verifier.training.exact_replay import FormulaReplayed, Parted
 from verifier.training.runner import Step
+from verifier.training.step_causes import EXAMINED, SECONDS
 
-EXAMINED = 20
-"""At so many failing steps causes are looked for."""
-SECONDS = 5.0
-"""So long the search at one step may take."""
 _WHAT = "the search for causes"
 
 
@@ -50,19 +47,16 @@ class ArrayCauses:
             for one in found.causes
         ]
 
-    def replayed(self, steps: Sequence[Step]) -> FormulaReplayed | NotReplayed:
-        """How the code's formulas came out, at all steps that were judged."""
-        return replayed_at(self._run)
-
-
-def replayed_at(run: ArrayRun) -> FormulaReplayed | NotReplayed:
-    """How the code's formulas came out at the judged steps of a run."""
-    known = {step: one for step, one in run.replays.items() if isinstance(one, Replayed)}
-    if not known:
-        reasons = [one for one in run.replays.values() if isinstance(one, NotReplayed)]
-        return reasons[0] if reasons else NotReplayed("no step was judged")
-    digits = [one.digits for one in known.values() if not math.isnan(one.digits)]
-    parted = tuple(
-        Parted(name, step, one.digits) for step, one in known.items() for name in one.wrong
-    )
-    return FormulaReplayed(min(digits, default=0.0), tuple(known), parted)
+    def replayed(self, _: Sequence[Step]) -> FormulaReplayed | NotReplayed:
+        """How the code's formulas came out at all steps that were judged, which may be more than
+        those that were kept.
+        """
+        replays = self._run.replays
+        known = {step: one for step, one in replays.items() if isinstance(one, Replayed)}
+        if not known:
+            return next(one for one in replays.values() if isinstance(one, NotReplayed))
+        digits = [one.digits for one in known.values() if not math.isnan(one.digits)]
+        parted = tuple(
+            Parted(name, step, one.digits) for step, one in known.items() for name in one.wrong
+        )
+        return FormulaReplayed(min(digits, default=0.0), tuple(known), parted)

@@ -31,7 +31,7 @@ from verifier.program.codegen import NUMPY, TORCH, Language, function
 from verifier.program.program import Program
 from verifier.training.class_labels import refuse_wrong_labels
 from verifier.training.constant_arrays import with_arrays_in
-from verifier.training.data import NO_DATA, read_columns, split_rows
+from verifier.training.data import held_apart, read_columns
 from verifier.training.optimizers import optimizer_named
 from verifier.training.runner import (
     HeldOut,
@@ -106,9 +106,7 @@ class ArrayRun:
         self.model, self.settings = model, settings
         given = read_columns(data, model.columns, settings.format, model.row_shapes)
         refuse_wrong_labels(model, given)
-        self.columns, self._held_out = given, NO_DATA
-        if settings.hold_out:
-            self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
+        self.columns, self._held_out = held_apart(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done, self.stopped = 0, False
         self._keep_going, self._differentiate = keep_going, differentiation_by(witness)
@@ -125,6 +123,8 @@ class ArrayRun:
         self._graphs: dict[Hashable, Captured] = {}
         self.ended = ""
         """Why the training could not go on behind a step that was judged."""
+        self.notes: list[str] = []
+        """What could not be had besides, a sentence each."""
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None
@@ -181,7 +181,7 @@ class ArrayRun:
         columns = self._rows(rows)
         given = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
         twin = dict(self._twin)
-        loss = self._loss(columns)
+        loss = self._loss(number, columns)
         self._differentiate(loss, self._trained)
         gradients = {
             name: None if tensor.grad is None else tensor.grad.detach().clone()
@@ -189,7 +189,7 @@ class ArrayRun:
             if name in self.model.parameters
         }
         self._update()
-        twin_loss, *twin_gradient = self._numpy_gradient(*columns.values(), *twin.values())
+        twin_loss, *twin_gradient = self._numpy_gradient(number, columns, twin)
         names = self.model.parameters
         with np.errstate(all="ignore"):
             moved = self._update_twin([twin[name] for name in names], twin_gradient)
@@ -199,24 +199,26 @@ class ArrayRun:
             number, epoch, columns, given, loss.item(), gradients, twin, float(twin_loss)
         )
 
-    def _numpy_gradient(self, *arguments: Array) -> Sequence[Array]:
-        """The loss and the symbolic gradient of columns and parameters."""
+    def _numpy_gradient(
+        self, step: int, columns: Mapping[str, Array], parameters: Mapping[str, Array]
+    ) -> Sequence[Array]:
+        """The loss and the symbolic gradient at the step of that number."""
         try:
             with np.errstate(all="ignore"):
-                return self._gradient_in_numpy(*arguments)  # type: ignore[no-any-return]
+                return self._gradient_in_numpy(*columns.values(), *parameters.values())  # type: ignore[no-any-return]
         except np.linalg.LinAlgError as error:
             raise InputError(
                 f"the symbolic gradient of model {self.model.name} cannot be computed at step "
-                f"{self.done + 1}: {message_of(error)}"
+                f"{step}: {message_of(error)}"
             ) from error
 
-    def _loss(self, columns: Mapping[str, Array]) -> torch.Tensor:
+    def _loss(self, step: int, columns: Mapping[str, Array]) -> torch.Tensor:
         tensors = [torch.tensor(values) for values in columns.values()]
         try:
             return self.torch_loss(*tensors, *self._tensors.values())  # type: ignore[no-any-return]
         except RuntimeError as error:
             raise InputError(
-                f"the loss of model {self.model.name} cannot be computed at step {self.done + 1}: "
+                f"the loss of model {self.model.name} cannot be computed at step {step}: "
                 f"{message_of(error)}"
             ) from error
 
@@ -255,14 +257,19 @@ class ArrayRun:
                 for part, place in zip(parts[1:], worst[1:], strict=True)
             },
             distances=np.array([_distance(step.given[name], step.twin[name]) for name in names]),
-            finding=self._finding(step, parts, examination),
+            finding=Finding(
+                "reverse",
+                self.settings.dtype,
+                CheckPoint(step.number, "step", self.settings.dtype, step.inputs),
+                tuple(parts),
+                examination=examination,
+            ),
         )
 
     def _examination(self, step: _TrainedStep) -> Examination:
-        tensors = {name: torch.tensor(values) for name, values in step.columns.items()}
         subject = Subject(
             self.torch_loss,
-            {**tensors, **step.given},
+            step.inputs,
             self.model.parameters,
             (torch.ones((), dtype=self.dtype),),
             reruns=0,
@@ -272,26 +279,25 @@ class ArrayRun:
 
     def _symbolic(self, step: _TrainedStep) -> list[Floats]:
         """The loss and the symbolic gradient at autograd's parameters."""
-        given = [to_numpy(tensor) for tensor in step.given.values()]
-        found = self._numpy_gradient(*step.columns.values(), *given)
+        given = {name: to_numpy(tensor) for name, tensor in step.given.items()}
+        found = self._numpy_gradient(step.number, step.columns, given)
         return [np.ravel(np.asarray(numbers, dtype=np.float64)) for numbers in found]
 
-    def _finding(
-        self, step: _TrainedStep, parts: Sequence[Part], examination: Examination
-    ) -> Finding:
-        tensors = {name: torch.tensor(values) for name, values in step.columns.items()}
-        point = CheckPoint(step.number, "step", self.settings.dtype, {**tensors, **step.given})
-        return Finding("reverse", self.settings.dtype, point, tuple(parts), examination=examination)
-
     def held_out(self) -> HeldOut | None:
-        """The loss of the held-out rows, as both trainings stand now; None where none are."""
-        if not self._held_out.rows:
+        """The loss of the held-out rows, as both trainings stand now; None where none are, and
+        where the training could not go on from where they stand.
+        """
+        if not self._held_out.rows or self.ended:
             return None
         dtype = self.settings.dtype
         columns = {name: one.astype(dtype) for name, one in self._held_out.values.items()}
-        with torch.no_grad():
-            autograd = float(self._loss(columns))
-        symbolic = float(self._numpy_gradient(*columns.values(), *self._twin.values())[0])
+        try:
+            with torch.no_grad():
+                autograd = float(self._loss(self.done, columns))
+            symbolic = float(self._numpy_gradient(self.done, columns, self._twin)[0])
+        except InputError as error:
+            self.notes.append(f"the held-out rows have no loss: {error.sentence}")
+            return None
         return HeldOut(self._held_out.rows, autograd, symbolic)
 
     def _function(self, name: str, program: Program, language: Language) -> Callable[..., Any]:
@@ -312,6 +318,12 @@ class _TrainedStep:
     gradients: dict[str, torch.Tensor | None]
     twin: dict[str, Array]
     twin_loss: float
+
+    @cached_property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """The columns and the parameters."""
+        columns = {name: torch.tensor(values) for name, values in self.columns.items()}
+        return {**columns, **self.given}
 
     @property
     def stated(self) -> list[Floats]:

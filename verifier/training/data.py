@@ -170,6 +170,15 @@ def split_rows(columns: Columns, fraction: float, seed: int) -> tuple[Columns, C
     return _rows_where(columns, ~held), _rows_where(columns, held)
 
 
+def held_apart(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Columns]:
+    """The rows to train on, and those held out, as `split_rows` has them; none of them where the
+    `fraction` is 0.
+
+    Raises InputError as `split_rows` does.
+    """
+    return split_rows(columns, fraction, seed) if fraction else (columns, NO_DATA)
+
+
 def _rows_where(columns: Columns, mask: Truths) -> Columns:
     return Columns(
         {name: values[mask] for name, values in columns.values.items()}, int(np.count_nonzero(mask))

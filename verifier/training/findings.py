@@ -165,11 +165,8 @@ class Findings:
 
     def judged_between(self, before: int, after: int) -> int:
         """How many judged steps there are between two numbers of steps, without these."""
-        every = self.settings.judge_every
         numbers = range(before + 1, min(after, self.done + 1))
-        if every == 1:
-            return len(numbers)
-        return sum((number - 1) % every == 0 or number == self.planned for number in numbers)
+        return sum(self.settings.is_judged(number, self.planned) for number in numbers)
 
     @property
     def gradients(self) -> tuple[Component, ...]:

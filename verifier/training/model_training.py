@@ -27,6 +27,7 @@ DEFAULTS = Settings(
     shuffle=False,
     seed=0,
     hold_out=0.0,
+    judge_every=1,
 )
 
 
@@ -122,11 +123,11 @@ def train_model(
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
     errors = causes.errors
-    findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
-    findings = replace(findings, ended=run.ended)
     predictions = tuple(run.predict(point) for point in points) if isinstance(run, Run) else ()
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, parameters=run.parameters)
+    findings = replace(findings, parameters=run.parameters, ended=run.ended)
+    notes = (*run.notes, *errors.notes)
+    findings = replace(findings, notes=notes, internal_errors=errors.tracebacks)
     findings = replace(findings, formula=causes.replayed(findings.steps))
     if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))

@@ -8,6 +8,7 @@ the symbolic training gets an instance of its own.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
@@ -145,14 +146,19 @@ def _called_with(text: str) -> tuple[str, dict[str, UserValue]]:
         return text.lower(), {}
     shape = "write options as in adamw(weight_decay=0.01, amsgrad=True)"
     try:
-        call = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        with warnings.catch_warnings():
+            # Python warns of what it reads nevertheless, such as 1or 2.
+            warnings.simplefilter("error", SyntaxWarning)
+            call = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, SyntaxWarning, ValueError, RecursionError, MemoryError):
         raise InputError(f"optimizer {text!r} cannot be read: {shape}") from None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
         raise InputError(f"optimizer {text!r} cannot be read: {shape}")
-    return call.func.id.lower(), {
-        str(part.arg): _option(str(part.arg), part.value) for part in call.keywords
-    }
+    names = [str(part.arg) for part in call.keywords if part.arg is not None]
+    if len(set(names)) < len(call.keywords):
+        raise InputError(f"optimizer {text!r} cannot be read: {shape}")
+    values = [part.value for part in call.keywords]
+    return call.func.id.lower(), dict(zip(names, map(_option, names, values), strict=True))
 
 
 def _option(name: str, value: ast.expr) -> UserValue:

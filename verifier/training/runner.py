@@ -24,7 +24,7 @@ from verifier.operations.arrays import Array, Floats, Indices
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
-from verifier.training.data import NO_DATA, Columns, read_columns, split_rows
+from verifier.training.data import Columns, held_apart, read_columns
 from verifier.training.optimizers import Optimizer, optimizer_named
 from verifier.witnesses import Autograd, Witness, evaluate_in_floats
 
@@ -50,7 +50,7 @@ class Settings:
     seed: int
     hold_out: float
     """The fraction of the rows that is not trained on; the seed chooses them."""
-    judge_every: int = 1
+    judge_every: int
     """Every so many steps one is judged, from the first on; the last one is, too."""
 
     def __post_init__(self) -> None:
@@ -84,6 +84,10 @@ class Settings:
     def format(self) -> Format:
         """The floating-point format of the training's dtype."""
         return format_named(self.dtype)
+
+    def is_judged(self, number: int, last: int) -> bool:
+        """Whether the step of that number is judged, where steps are counted from 1 to `last`."""
+        return (number - 1) % self.judge_every == 0 or number == last
 
 
 def _is_whole(value: Any) -> bool:
@@ -237,7 +241,7 @@ class Schedule:
 
     def is_judged(self, number: int) -> bool:
         """Whether the step of that number, counted from 1, is judged."""
-        return (number - 1) % self.settings.judge_every == 0 or number == self.steps
+        return self.settings.is_judged(number, self.steps)
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
         """The epoch and the rows of each step."""
@@ -429,14 +433,13 @@ class Run:
     ) -> None:
         self.model = model
         given = read_columns(data, model.columns, settings.format)
-        self.columns, self._held_out = given, NO_DATA
-        if settings.hold_out:
-            self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
+        self.columns, self._held_out = held_apart(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False
         self.ended = ""
-        """Numbers alone always go on."""
+        self.notes: list[str] = []
+        """Numbers alone always go on, and leave nothing to note."""
         self.settings = settings
         self._keep_going = keep_going
         refuse_large_starts(model, settings.format)

@@ -105,6 +105,7 @@ def trained(one):
         shuffle=False,
         seed=0,
         hold_out=0.0,
+        judge_every=1,
     )
     steps = list(ArrayRun(one, one.data, settings, Autograd(), lambda done, planned: True))
     assert len(steps) == 3

@@ -167,7 +167,7 @@ class _Reader:
         """The array, with two axes."""
         node = self.nodes[tree.name]
         shape = _as_matrix(tree, self.build.shape(node))
-        return self.build.array_unless(Reshape(shape), node)
+        return self.build.array_if_reshaping(Reshape(shape), node)
 
     def explicit(self, tree: Expr) -> int:
         """A matrix of numbers."""
@@ -335,7 +335,7 @@ class _Reader:
             self._part(tree, one, length)
             for one, length in zip((tree.rowslice, tree.colslice), shape, strict=True)
         )
-        return self.build.array_unless(Take(key), node)
+        return self.build.array_if_reshaping(Take(key), node)
 
     def _part(self, tree: Expr, given: tuple[Expr, ...], length: int) -> Part:
         start, stop, step = (self.lengths.get(one, one) for one in map(sympy.sympify, given))

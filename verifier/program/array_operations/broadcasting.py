@@ -136,8 +136,8 @@ def reduced_text(name: str, language: str, axes: tuple[int, ...], argument: Argu
 
 def like(build: FormulaBuilder, value: int, shape: Shape, node: int) -> int:
     """A value in `shape`, which is broadcast to the shape of another node."""
-    reshaped = build.array_unless(Reshape(shape), value) if build.shape(value) else value
-    return build.array_unless(ExpandLike(), reshaped, node)
+    reshaped = build.array_if_reshaping(Reshape(shape), value) if build.shape(value) else value
+    return build.array_if_reshaping(ExpandLike(), reshaped, node)
 
 
 def unbroadcast(build: FormulaBuilder, value: int, shape: Shape) -> int:
@@ -152,6 +152,6 @@ def unbroadcast(build: FormulaBuilder, value: int, shape: Shape) -> int:
     axes = (*range(lead), *repeated)
     if not axes:
         return value
-    return build.array_unless(
+    return build.array_if_reshaping(
         Reshape(kept(wide, axes)[max(lead, 0) :]), build.array(Sum(axes), value)
     )

@@ -79,8 +79,8 @@ class Product(ArrayOperation):
             # The other one is a vector: each entry of the adjoint times the whole of it.
             column = (*build.shape(adjoint), 1) if position == 0 else _row(build.shape(adjoint))
             vector = build.shape(other) if position == 0 else (*build.shape(other), 1)
-            outer = [build.array_unless(Reshape(column), adjoint)]
-            outer.append(build.array_unless(Reshape(vector), other))
+            outer = [build.array_if_reshaping(Reshape(column), adjoint)]
+            outer.append(build.array_if_reshaping(Reshape(vector), other))
             return build.apply("multiply", *outer)
         if len(build.shape(other)) == 1:
             return build.apply("multiply", adjoint, other)
