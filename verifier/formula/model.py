@@ -378,7 +378,7 @@ class Model:
         from verifier.program.builder import FormulaBuilder
 
         if not self.is_scalar:
-            return self._build_arrays()
+            return self._of_arrays
         builder = FormulaBuilder()
         columns = {name: builder.input(name, rows) for name in self.columns}
         parameters = {name: builder.input(name) for name in self.start}
@@ -389,8 +389,11 @@ class Model:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
 
-    def _build_arrays(self) -> tuple[FormulaBuilder, int, int]:
-        """The same for arrays, of a batch; the loss has a number a row, or one for all of them."""
+    @cached_property
+    def _of_arrays(self) -> tuple[FormulaBuilder, int, int]:
+        """The same for arrays, of a batch; the loss has a number a row, or one for all of them. It
+        is traced once, since the body may be code that takes long or prints.
+        """
         from verifier.formula.arrays.trace import loss_of_rows, trace_array_loss
         from verifier.program.builder import FormulaBuilder
         from verifier.program.program import BATCH
@@ -447,7 +450,7 @@ class Model:
     def _is_of_arrays(self) -> bool:
         """Whether the formula can be written where its numbers are arrays without axes."""
         try:
-            self._build_arrays()
+            _ = self._of_arrays
         except InputError:
             return False
         return True

@@ -8,7 +8,7 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatrixSymbol, Max, OneMatrix, Trace
 
-from verifier import Model, cross_entropy, model, normal, squared_error, zeros
+from verifier import Model, cross_entropy, model, normal, squared_error, train, zeros
 from verifier.functions import maximum, trace
 from verifier.training.array_run import ArrayRun
 from verifier.training.runner import Settings
@@ -165,3 +165,18 @@ def test_another_formula_gives_others():
         data=DATA,
     )
     assert gradients_of(other) != gradients_of(models["function"])
+
+
+def test_the_body_is_traced_once():
+    """And run once more on numbers, to compare."""
+    runs = []
+
+    def body(x, *, w=np.ones(3)):
+        runs.append(type(x).__name__)
+        return x @ w
+
+    data = {"x": np.ones((4, 3)), "y": np.zeros(4)}
+    one = model(loss=squared_error, data=data)(body)
+    train(one, epochs=1)
+    _ = one.gradient, one.torch, one.numpy
+    assert runs == ["TracedArray", "ndarray"]

@@ -1,4 +1,4 @@
-"""The gradient of an array program: reverse accumulation, as in `derive`, on whole arrays.
+"""The gradient of an array program: reverse accumulation on whole arrays.
 
 Each node's adjoint is the sum of what its users pass back (Griewank and Walther, Evaluating
 Derivatives, 2nd ed., section 3.2): an element's operation passes its adjoint times SymPy's local
