@@ -122,13 +122,18 @@ def train_model(
     if not run.done:
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
-    errors = causes.errors
-    predictions = tuple(run.predict(point) for point in points) if isinstance(run, Run) else ()
-    findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, parameters=run.parameters, ended=run.ended)
-    notes = (*run.notes, *errors.notes)
-    findings = replace(findings, notes=notes, internal_errors=errors.tracebacks)
-    findings = replace(findings, formula=causes.replayed(findings.steps))
+    held_out, formula = run.held_out(), causes.replayed(findings.steps)
+    findings = replace(
+        findings,
+        predictions=tuple(run.predict(point) for point in points) if isinstance(run, Run) else (),
+        held_out=held_out,
+        data=run.columns,
+        parameters=run.parameters,
+        ended=run.ended,
+        formula=formula,
+        notes=(*run.notes, *causes.errors.notes),
+        internal_errors=causes.errors.tracebacks,
+    )
     if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))
     return findings
